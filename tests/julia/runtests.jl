@@ -1,0 +1,21 @@
+# Runs the Julia tests: all of them, or the folders named on the command line.
+#     julia --project=. tests/julia/runtests.jl [math network objective flow optimize io bridge train]
+using MLPFlow
+using Test
+
+const FOLDERS = ["math", "network", "objective", "flow", "optimize", "io", "train", "bridge"]
+
+chosen = isempty(ARGS) ? FOLDERS : ARGS
+unknown = setdiff(chosen, FOLDERS)
+isempty(unknown) || error("expected test folders among $FOLDERS, got $unknown")
+
+@testset "MLPFlow" begin
+    for folder in chosen
+        files = filter(f -> startswith(f, "test_") && endswith(f, ".jl"), readdir(joinpath(@__DIR__, folder)))
+        for file in files
+            @testset "$folder/$file" begin
+                include(joinpath(@__DIR__, folder, file))
+            end
+        end
+    end
+end
