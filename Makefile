@@ -1,0 +1,38 @@
+# Every verb sets up what it needs first; a set-up that is there already costs nothing.
+PYTHON_BIN = .venv/bin/python
+JULIA = "$$(cat .venv/julia-path)"
+
+.PHONY: help setup demo test test-julia test-python lint bench docs clean
+
+help:
+	@echo "make setup   a virtual environment in .venv, the Python dependencies and a Julia"
+	@echo "make demo    the demonstration: two networks trained to a minimum, pictures under out/"
+	@echo "make test    set-up, lint, every Julia and every Python test"
+	@echo "make lint    ruff and mypy"
+	@echo "make docs    check the links and run the snippets of README.md and docs/"
+	@echo "make bench   measurements against other software (benchmarks/)"
+	@echo "make clean   remove .venv, out and caches"
+
+setup:
+	@bash scripts/setup.sh
+
+demo: setup
+	@.venv/bin/mlpflow demo --out out
+
+test: lint test-julia test-python
+
+test-julia: setup
+	$(JULIA) --startup-file=no --project=. tests/julia/runtests.jl
+
+test-python: setup
+	$(PYTHON_BIN) -m pytest
+
+lint: setup
+	$(PYTHON_BIN) -m ruff check .
+	$(PYTHON_BIN) -m mypy
+
+docs: setup
+	$(PYTHON_BIN) -m pytest tests/python/test_readme.py tests/python/test_examples.py
+
+clean:
+	rm -rf .venv out build dist .mypy_cache .ruff_cache .pytest_cache
