@@ -1,0 +1,3 @@
+include("exp.jl")
+include("logistic.jl")
+include("erf.jl")

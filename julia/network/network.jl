@@ -1,0 +1,8 @@
+include("activations.jl")
+include("layers.jl")
+include("params.jl")
+include("losses.jl")
+include("samples.jl")
+include("net.jl")
+include("init.jl")
+include("teacher.jl")
