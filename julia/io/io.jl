@@ -1,0 +1,5 @@
+# Formats for plain data: numbers, strings, arrays, dictionaries. Nothing here knows what a network is.
+
+include("msgpack_arrays.jl")
+include("msgpack_write.jl")
+include("msgpack_read.jl")
