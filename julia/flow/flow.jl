@@ -1,0 +1,23 @@
+# Gradient flow: dx/dt = -tauinv .* grad L(x), followed to a known accuracy.
+#
+#     problem.jl      the right-hand side and its counters
+#     stepper.jl      the protocol that every integrator implements, and the state they share
+#     dp5.jl          explicit Runge-Kutta, order 5
+#     rodas5p.jl      L-stable Rosenbrock, order 5, exact Hessian
+#     controller.jl   the one step-size controller
+#     sampler.jl      the trajectory, from dense output
+#     result.jl       what comes back
+#     options.jl      checked keywords
+#     integrate.jl    the one driver loop, and the choice of the integrator
+
+include("problem.jl")
+include("stepper.jl")
+include("dp5.jl")
+include("rodas5p.jl")
+include("controller.jl")
+include("sampler.jl")
+include("result.jl")
+include("options.jl")
+include("integrate.jl")
+
+export integrate, FlowResult, Trajectory

@@ -1,0 +1,210 @@
+# The driver of every flow: one loop, which knows the stepper protocol and nothing about a method.
+
+const STALL_STEPS = 500             # accepted steps without progress after which an endless flow has arrived
+const BLOW_UP = 1e6                 # growth of the parameters that, with a vanishing step size, means divergence
+
+# All that the loop carries along. `sampler` and `monitor` are concrete types for speed.
+mutable struct FlowRun{O<:AbstractObjective,S<:AbstractSampler,M<:AbstractMonitor}
+    problem::FlowProblem{O}
+    state::FlowState
+    options::FlowOptions
+    controller::PIController
+    sampler::S
+    monitor::M
+    x0::Vector{Float64}
+    loss0::Float64
+    best_x::Vector{Float64}
+    best_loss::Float64
+    lowest_gnorm::Float64
+    steps_without_progress::Int
+    nonfinite_rejections::Int       # in a row
+    accepted::Int
+    rejected::Int
+    algorithm::Symbol
+    start::Float64
+end
+
+iterations(run::FlowRun) = run.accepted + run.rejected
+
+"""
+    integrate(o::AbstractObjective, x0; alg=:auto, maxT=Inf, abstol=1e-6, reltol=1e-6, maxtime=180.0,
+              maxiterations=10^6, maxevaluations=typemax(Int), min_gnorm=0.0, minloss=-Inf, tauinv=nothing,
+              n_samples=100, saveat=nothing, dt0=nothing, monitor=NoMonitor()) -> FlowResult
+
+Follow the gradient flow dx/dt = -tauinv .* grad L(x) from `x0` (length P).
+
+- `alg`: `:DP5` (explicit, order 5), `:Rodas5P` (L-stable, order 5, exact Hessian), or `:auto`
+- `maxT`: final time, reached exactly; `Inf` follows the flow until another condition ends it
+- `abstol`, `reltol`: the global error of parameter i is meant to stay below max(abstol, reltol |x_i|)
+- `maxtime` (seconds), `maxiterations` (accepted and rejected steps), `maxevaluations` (gradients and Hessians, never
+  exceeded): budgets
+- `min_gnorm`, `minloss`: stop when the infinity norm of the gradient or the loss is at most this
+- `tauinv`: inverse time scales, a number or one a parameter; 0 freezes a parameter to the bit
+- `n_samples`: about so many samples of the trajectory, spaced logarithmically in time, the start and the end included
+- `saveat`: times at which the trajectory is sampled instead (the start and the end are added)
+- `dt0`: first step size; chosen when `nothing`
+- `monitor`: sees every step and can end the run
+
+Failing to get far is a status, not an exception; an `ArgumentError` is thrown for arguments that make no sense.
+"""
+function integrate(o::AbstractObjective, x0; alg=:auto, maxT=Inf, abstol=1e-6, reltol=1e-6, maxtime=180.0,
+                   maxiterations=10^6, maxevaluations=typemax(Int), min_gnorm=0.0, minloss=-Inf, tauinv=nothing,
+                   n_samples=100, saveat=nothing, dt0=nothing, monitor=NoMonitor())
+    start = time()
+    options = FlowOptions(; alg=alg, maxT=maxT, abstol=abstol, reltol=reltol, maxtime=maxtime,
+                          maxiterations=maxiterations, maxevaluations=maxevaluations, min_gnorm=min_gnorm,
+                          minloss=minloss, n_samples=n_samples, dt0=dt0)
+    x = checked_start(o, x0)
+    problem = FlowProblem(o, checked_tauinv(tauinv, length(x)))
+    sampler = saveat === nothing ? LogSampler(length(x), options.n_samples) :
+              TimesSampler(length(x), checked_times(saveat, options.maxT))
+    state = FlowState(x)
+    run = FlowRun(problem, state, options, PIController(), sampler, monitor, copy(x), NaN, copy(x), NaN, NaN, 0, 0, 0,
+                  0, first_algorithm(options, length(x)), start)
+    return follow!(run)
+end
+
+# Start, integrate with one method after the other while they hand over, and report.
+function follow!(run::FlowRun)
+    state, options = run.state, run.options
+    state.loss = rhs_value!(state.f, state.g, run.problem, state.x)
+    state.gnorm = moving_norm(run.problem, state.g)
+    run.loss0 = run.best_loss = state.loss
+    run.lowest_gnorm = state.gnorm
+    if !(isfinite(state.loss) && isfinite(state.gnorm))
+        return finish(run, :nonfinite_start)
+    elseif options.maxT == 0 || options.maxtime == 0 || options.maxiterations == 0 || options.maxevaluations == 0
+        return finish(run, :not_run)
+    end
+    status = :handover
+    while status === :handover
+        stepper = make_stepper(run.algorithm, length(state.x))
+        status = drive!(run, stepper)
+        status === :handover && (run.algorithm = :Rodas5P)
+    end
+    return finish(run, status)
+end
+
+function make_stepper(algorithm::Symbol, P::Int)
+    algorithm === :DP5 && return DP5(P)
+    return Rodas5P(P)
+end
+
+# Rodas5P wins from the start where a factorisation costs no more than a few gradients; above LARGEST_IMPLICIT
+# parameters Hessian and factorisation cost more than the steps they would save.
+const SMALL_IMPLICIT = 0
+const LARGEST_IMPLICIT = 2000
+
+function first_algorithm(options::FlowOptions, P::Int)
+    options.alg === :auto || return options.alg
+    return P <= SMALL_IMPLICIT ? :Rodas5P : :DP5
+end
+
+function wants_handover(run::FlowRun, stepper::AbstractStepper)
+    return run.options.alg === :auto && stiff(stepper) && length(run.x0) <= LARGEST_IMPLICIT
+end
+
+# The loop. Returns a status, or :handover when another method should go on from here.
+function drive!(run::FlowRun, stepper::AbstractStepper)
+    state, options = run.state, run.options
+    tolerance = tighten(options.tolerance, calibration(stepper))
+    restart!(stepper)
+    reset!(run.controller)
+    if iterations(run) == 0
+        state.dt = isnan(options.dt0) ? first_dt(run.problem, state, tolerance, error_exponent(stepper)) : options.dt0
+    end
+    while true
+        status = stop_reason(run, stepper)
+        status === :continue || return status
+        wants_handover(run, stepper) && return :handover
+        tnew = fit_step!(state, options.maxT)
+        step!(run, stepper, tolerance, tnew) || (status = underflow_reason(run))
+        status === :continue || return status
+        answer = signal(run.monitor, :flow, iterations(run), state.t, state.loss, state.gnorm, state.dt, state.x)
+        answer === :continue || return answer
+    end
+end
+
+# Shortens (or by at most 1 % stretches) the step so that it ends at maxT exactly; the end of the step.
+function fit_step!(state::FlowState, maxT::Float64)
+    state.dt = min(state.dt, 1e100)
+    state.t + 1.01 * state.dt < maxT && return state.t + state.dt
+    state.dt = maxT - state.t
+    return maxT
+end
+
+# One attempt. False when the step size has become too small to move time.
+function step!(run::FlowRun, stepper::AbstractStepper, tolerance::Tolerance, tnew::Float64)
+    state, problem, k = run.state, run.problem, error_exponent(stepper)
+    state.end_evaluated = false
+    err = attempt!(stepper, problem, state, tolerance)
+    if err <= 1
+        evaluate_end!(state, problem)
+        err = admissible(run) ? err : (isfinite(state.lossnew) ? 2.0 : NaN)
+    end
+    if err <= 1
+        accepted!(stepper, state)
+        record!(run.sampler, stepper, problem, state, tnew)
+        dt = state.dt
+        move_on!(state, problem, tnew)
+        state.dt = dt_after_acceptance!(run.controller, dt, err, k)
+        note_progress!(run)
+        return true
+    end
+    run.rejected += 1
+    run.nonfinite_rejections = isfinite(err) ? 0 : run.nonfinite_rejections + 1
+    state.dt = dt_after_rejection!(run.controller, state.dt, err, k)
+    return state.t + state.dt > state.t
+end
+
+# Along the flow the loss falls. A rise is allowed as far as the tolerance explains it: reltol of the loss, and abstol^2,
+# which is what an error of abstol costs at a minimum.
+function admissible(run::FlowRun)
+    state, tol = run.state, run.options.tolerance
+    isfinite(state.lossnew) && isfinite(moving_norm(run.problem, state.gnew)) || return false
+    return state.lossnew <= state.loss + tol.reltol * abs(state.loss) + tol.abstol^2
+end
+
+function note_progress!(run::FlowRun)
+    state = run.state
+    run.accepted += 1
+    run.nonfinite_rejections = 0
+    run.steps_without_progress += 1
+    if state.loss < run.best_loss
+        run.best_loss = state.loss
+        copyto!(run.best_x, state.x)
+        run.steps_without_progress = 0
+    end
+    if state.gnorm < run.lowest_gnorm
+        run.lowest_gnorm = state.gnorm
+        run.steps_without_progress = 0
+    end
+    return nothing
+end
+
+function stop_reason(run::FlowRun, stepper::AbstractStepper)
+    state, options = run.state, run.options
+    state.gnorm <= options.min_gnorm && (options.min_gnorm > 0 || options.maxT == Inf) && return :gradient_tolerance
+    state.loss <= options.minloss && return :loss_tolerance
+    state.t >= options.maxT && return :maxT
+    iterations(run) >= options.maxiterations && return :maxiterations
+    options.maxevaluations - evaluations(run.problem) < step_cost(stepper) && return :maxevaluations
+    time() - run.start >= options.maxtime && return :maxtime
+    options.maxT == Inf && run.steps_without_progress >= STALL_STEPS && return :stalled
+    return :continue
+end
+
+# Why no step is small enough: values that are not finite, or parameters that grow without bound in finite time.
+function underflow_reason(run::FlowRun)
+    run.nonfinite_rejections > 0 && return :diverged
+    grown = maximum(abs, run.state.x) > BLOW_UP * max(1.0, maximum(abs, run.x0))
+    return grown ? :diverged : :step_underflow
+end
+
+function finish(run::FlowRun, status::Symbol)
+    state, problem = run.state, run.problem
+    trace = trajectory(run.sampler, run.options.n_samples, problem.objective, run.x0, run.loss0, state)
+    return FlowResult(status, state.t, copy(state.x), state.loss, state.gnorm, run.best_x, run.best_loss, trace,
+                      iterations(run), run.accepted, run.rejected, problem.gradient_evaluations,
+                      problem.hessian_evaluations, problem.factorizations, run.algorithm, time() - run.start)
+end

@@ -1,0 +1,75 @@
+# The right-hand side of the flow, dx/dt = -tauinv .* grad L(x), and the count of what it cost.
+
+"""
+    FlowProblem(objective, tauinv)
+
+The flow of `objective` with the inverse time scales `tauinv` (length P, not negative). Parameters whose entry is zero
+are frozen: their velocity is exactly zero, whatever the gradient is. Counts the evaluations made through it.
+"""
+mutable struct FlowProblem{O<:AbstractObjective}
+    objective::O
+    tauinv::Vector{Float64}
+    moving::Vector{Int}
+    frozen::Vector{Int}
+    gradient_evaluations::Int
+    hessian_evaluations::Int
+    factorizations::Int
+end
+
+function FlowProblem(objective::AbstractObjective, tauinv::Vector{Float64})
+    return FlowProblem(objective, tauinv, findall(>(0), tauinv), findall(iszero, tauinv), 0, 0, 0)
+end
+
+evaluations(p::FlowProblem) = p.gradient_evaluations + p.hessian_evaluations
+
+# Turns a gradient into a velocity. The zero of a frozen parameter is written, not multiplied: 0 * Inf is NaN.
+function velocity!(f::Vector{Float64}, p::FlowProblem, g::Vector{Float64})
+    @inbounds for i in eachindex(f)
+        f[i] = -p.tauinv[i] * g[i]
+    end
+    @inbounds for i in p.frozen
+        f[i] = 0.0
+    end
+    return f
+end
+
+"""
+    rhs!(f, problem, x) -> f
+
+Write the velocity at `x` into `f`: one gradient evaluation.
+"""
+function rhs!(f::Vector{Float64}, p::FlowProblem, x::Vector{Float64})
+    p.gradient_evaluations += 1
+    gradient!(f, p.objective, x)
+    return velocity!(f, p, f)
+end
+
+"""
+    rhs_value!(f, g, problem, x) -> Float64
+
+Write velocity and gradient at `x` into `f` and `g` and return the loss: one gradient evaluation.
+"""
+function rhs_value!(f::Vector{Float64}, g::Vector{Float64}, p::FlowProblem, x::Vector{Float64})
+    p.gradient_evaluations += 1
+    loss = value_gradient!(g, p.objective, x)
+    velocity!(f, p, g)
+    return loss
+end
+
+# Infinity norm of the gradient over the parameters that move; NaN stays NaN.
+function moving_norm(p::FlowProblem, g::Vector{Float64})
+    gnorm = 0.0
+    @inbounds for i in p.moving
+        a = abs(g[i])
+        a <= gnorm || (gnorm = a)
+    end
+    return gnorm
+end
+
+# Adding a zero velocity can turn -0.0 into 0.0; frozen parameters keep their bits.
+function restore_frozen!(y::AbstractVector{Float64}, p::FlowProblem, x::Vector{Float64})
+    @inbounds for i in p.frozen
+        y[i] = x[i]
+    end
+    return y
+end

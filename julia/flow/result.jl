@@ -1,0 +1,40 @@
+# What a flow returns.
+
+"""
+    FlowResult
+
+The end of a gradient flow and what it cost.
+
+- `status`: why it ended, see `status_message`
+- `t`, `x`, `loss`, `gnorm`: the flow's end; `gnorm` is the infinity norm of grad L (without `tauinv`) over the
+  parameters that are not frozen
+- `best_x`, `best_loss`: the point of lowest loss among the start and all accepted steps
+- `trajectory`: a `Trajectory`, from the start to the flow's end
+- `iterations = accepted + rejected` steps
+- `gradient_evaluations`, `hessian_evaluations`, `factorizations`
+- `algorithm`: the integrator that made the last step
+- `time`: seconds
+"""
+struct FlowResult
+    status::Symbol
+    t::Float64
+    x::Vector{Float64}
+    loss::Float64
+    gnorm::Float64
+    best_x::Vector{Float64}
+    best_loss::Float64
+    trajectory::Trajectory
+    iterations::Int
+    accepted::Int
+    rejected::Int
+    gradient_evaluations::Int
+    hessian_evaluations::Int
+    factorizations::Int
+    algorithm::Symbol
+    time::Float64
+end
+
+function Base.show(io::IO, r::FlowResult)
+    print(io, "FlowResult(:", r.status, ", t = ", r.t, ", loss = ", r.loss, ", gnorm = ", r.gnorm, ", ",
+          r.accepted, " + ", r.rejected, " steps of ", r.algorithm, ")")
+end
