@@ -8,14 +8,18 @@ using LinearAlgebra
 using Mmap
 using Random
 
-const ENGINE = joinpath(@__DIR__, "..", "julia")
-
 include("../julia/status.jl")
-include("../julia/objective/interface.jl")
-for part in ("flow/flow.jl", "optimize/optimize.jl", "io/io.jl")
-    isfile(joinpath(ENGINE, part)) && include(joinpath(ENGINE, part))
+include("../julia/math/math.jl")
+include("../julia/network/network.jl")
+include("../julia/objective/objective.jl")
+for part in ("flow/flow.jl", "optimize/optimize.jl", "io/io.jl", "train.jl", "bridge/bridge.jl")
+    isfile(joinpath(@__DIR__, "..", "julia", part)) && include(joinpath("..", "julia", part))
 end
 
-export AbstractObjective, FunctionObjective, nparams, value, gradient!, value_gradient!, hessian!,
-       value_gradient_hessian!, status_message, NoMonitor
+export Net, TeacherNet, Params, params, params2dict, random_params, glorot_normal, glorot_uniform
+export MSE, CrossEntropy, loss, gradient, gradient!, hessian, hessian!, hessian_spectrum
+export sigmoid, relu, softplus, gelu, silu, selu, square, cube, g, sigmoid2, normal_cdf, Poly, UserActivation
+export AbstractObjective, FunctionObjective, NetObjective, nparams, value, value_gradient!, value_gradient_hessian!
+export status_message, NoMonitor
+
 end

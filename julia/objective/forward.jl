@@ -1,0 +1,88 @@
+# The forward pass on a tile, with as many derivatives of the activations as the caller needs.
+
+# The kernels below are reached by one dynamic dispatch on the activation `f` a run of neurons: networks with other
+# widths or depths compile nothing anew, and the arguments are all on the heap, so that nothing is allocated.
+
+function activate!(f::F, run::ActivationRun, tile::LayerTile) where {F}
+    z, a, height = tile.z, tile.a, size(tile.z, 1)
+    @inbounds @simd ivdep for i in (run.first-1)*height+1:run.last*height
+        a[i] = activation_value(f, z[i])
+    end
+    return nothing
+end
+
+function activate_d1!(f::F, run::ActivationRun, tile::LayerTile) where {F}
+    z, a, d1, height = tile.z, tile.a, tile.d1, size(tile.z, 1)
+    @inbounds @simd ivdep for i in (run.first-1)*height+1:run.last*height
+        v, v1, _ = derivatives(f, z[i])
+        a[i] = v
+        d1[i] = v1
+    end
+    return nothing
+end
+
+function activate_d2!(f::F, run::ActivationRun, tile::LayerTile) where {F}
+    z, a, d1, d2, height = tile.z, tile.a, tile.d1, tile.d2, size(tile.z, 1)
+    @inbounds @simd ivdep for i in (run.first-1)*height+1:run.last*height
+        v, v1, v2 = derivatives(f, z[i])
+        a[i] = v
+        d1[i] = v1
+        d2[i] = v2
+    end
+    return nothing
+end
+
+"""
+    forward!(ws, kernel!)
+
+Fill pre-activations and activations of every layer for the input tile in `ws`; `kernel!` is `activate!`,
+`activate_d1!` or `activate_d2!` (value, and first, and second derivative).
+"""
+function forward!(ws::Workspace, kernel!::K) where {K}
+    for l in eachindex(ws.tiles)
+        tile = ws.tiles[l]
+        multiply!(tile.z, layer_input(ws, l), tile.Wt)
+        if tile.identity
+            copyto!(tile.a, 1, tile.z, 1, length(tile.z))
+        else
+            for run in tile.layer.runs
+                kernel!(run.f, run, tile)
+            end
+        end
+    end
+end
+
+"""
+    backward!(ws)
+
+From `e` of the last layer to `delta` of every layer and `e` of the lower ones.
+"""
+function backward!(ws::Workspace)
+    for l in length(ws.tiles):-1:1
+        tile = ws.tiles[l]
+        hadamard!(tile.delta, tile.e, tile.d1)
+        l > 1 && multiply!(ws.tiles[l-1].e, tile.delta, tile.W)
+    end
+end
+
+"""
+    network_output(layers, x, input) -> Matrix (Dout x N)
+
+The outputs of the network with flat parameters `x` for inputs (Din x N).
+"""
+function network_output(layers::Vector{Layer}, x::Vector{Float64}, input::AbstractMatrix)
+    size(input, 1) == layers[1].nin ||
+        throw(DimensionMismatch("expected $(layers[1].nin) rows of input, got $(size(input, 1))"))
+    n = size(input, 2)
+    n == 0 && return zeros(layers[end].nout, 0)
+    samples = Samples{Float64}(input, zeros(0, n), nothing, layers[1].bias)
+    ws = Workspace{Float64}(layers, tile_height(samples))
+    load_params!(ws, x)
+    output = Array{Float64,3}(undef, tile_height(samples), layers[end].nout, tile_count(samples))
+    for k in 1:tile_count(samples)
+        load_input!(ws, samples, k)
+        forward!(ws, activate!)
+        copyto!(output, (k - 1) * length(ws.tiles[end].z) + 1, ws.tiles[end].a, 1, length(ws.tiles[end].z))
+    end
+    return untiled(output, n, layers[end].nout)
+end

@@ -1,0 +1,73 @@
+# loss, gradient and hessian of a network, as users call them.
+
+const OBJECTIVE_KEYWORDS = """
+- `losstype`: `MSE()` or `CrossEntropy()`; the network's own when not given.
+- `maxnorm = c`: adds (n - c)^3/3 for n = |p|^2/(2P) > c. `merge = (layer, (i, j), lambda)`: adds lambda/2 |row_i - row_j|^2
+  of that layer's [W b].
+- `input`, `target`, `weights`: other data than the network's.
+"""
+
+# The objective a call is about; other data makes another network.
+function objective(net::Net; losstype::AbstractLoss = net.losstype, maxnorm::Real = Inf, merge = nothing, input = nothing,
+                   target = nothing, weights = nothing)
+    if input !== nothing || target !== nothing || weights !== nothing || typeof(losstype) !== typeof(net.losstype)
+        net = Net(layers = layer_specification(net.layers), losstype = losstype,
+                  input = input === nothing ? inputs(net) : input, target = target === nothing ? targets(net) : target,
+                  weights = weights === nothing && input === nothing ? net.weights : weights)
+    end
+    return NetObjective(net; losstype = losstype, maxnorm = maxnorm, merge = merge)
+end
+
+"""
+    loss(net, p; losstype = net.losstype, maxnorm = Inf, merge = nothing, input, target, weights) -> Float64
+
+The mean loss 1/N sum_n w_n |f(x_n; p) - y_n|^2 (or the mean cross-entropy) plus penalties, at parameters `p`: `Params`, a
+flat vector of length P, or a dictionary "w1" => [W1 b1], ...
+
+$OBJECTIVE_KEYWORDS
+"""
+loss(net::Net, p; kwargs...) = value(objective(net; kwargs...), flat_params(net, p))
+
+"""
+    gradient(net, p; losstype = net.losstype, maxnorm = Inf, merge = nothing, input, target, weights) -> Params
+
+The gradient of [`loss`](@ref), in the shape of the parameters (length P).
+"""
+gradient(net::Net, p; kwargs...) = Params(net, gradient!(zeros(nparams(net)), net, p; kwargs...))
+
+"""
+    gradient!(g, net, p; kwargs...) -> g
+
+Write the gradient of [`loss`](@ref) into `g` (length P). For many calls make a `NetObjective` once and use
+`gradient!(g, objective, x)`, which does not allocate.
+"""
+function gradient!(g::AbstractVector, net::Net, p; kwargs...)
+    length(g) == nparams(net) || throw(DimensionMismatch("expected a gradient of length $(nparams(net)), got $(length(g))"))
+    return gradient!(g, objective(net; kwargs...), flat_params(net, p))
+end
+
+"""
+    hessian(net, p; losstype = net.losstype, maxnorm = Inf, merge = nothing, input, target, weights) -> Matrix (P x P)
+
+The exact Hessian of [`loss`](@ref) in the order of the flat parameter vector.
+"""
+hessian(net::Net, p; kwargs...) = hessian!(zeros(nparams(net), nparams(net)), net, p; kwargs...)
+
+"""
+    hessian!(H, net, p; kwargs...) -> H
+
+Write the Hessian of [`loss`](@ref) into `H` (P x P), both triangles. For many calls make a `NetObjective` once and use
+`hessian!(H, objective, x)`, which does not allocate.
+"""
+function hessian!(H::AbstractMatrix, net::Net, p; kwargs...)
+    P = nparams(net)
+    size(H) == (P, P) || throw(DimensionMismatch("expected a Hessian of size ($P, $P), got $(size(H))"))
+    return hessian!(H, objective(net; kwargs...), flat_params(net, p))
+end
+
+"""
+    hessian_spectrum(net, p; kwargs...) -> Eigen
+
+Eigenvalues (ascending) and eigenvectors (columns) of the Hessian of [`loss`](@ref).
+"""
+hessian_spectrum(net::Net, p; kwargs...) = eigen(Symmetric(hessian(net, p; kwargs...)))
