@@ -1,0 +1,63 @@
+# The driver of every optimization: one loop, which knows the protocol of a method and nothing else about it.
+
+# Above this number of parameters an eigendecomposition costs more than the iterations it saves.
+const LARGEST_NEWTON = 1000
+
+"""
+    optimize(o::AbstractObjective, x0; solver=:auto, min_gnorm=1e-15, minloss=2e-32, maxtime=120.0,
+             maxiterations=10^5, maxevaluations=typemax(Int), patience=10^6, monitor=NoMonitor()) -> OptimResult
+
+Minimise `o` from `x0` (length P), to the rounding level if the tolerances ask for it.
+
+- `solver`: `:newton` (trust region with the exact step from an eigendecomposition; negative curvature is used), `:bfgs`
+  (dense inverse, strong-Wolfe line search), or `:auto` (Newton up to 1000 parameters)
+- `min_gnorm`, `minloss`: stop when the infinity norm of the gradient or the loss is at most this
+- `maxtime` (seconds), `maxiterations`, `maxevaluations` (gradients and Hessians, never exceeded): budgets
+- `patience`: stop after so many iterations without a lower loss
+- `monitor`: sees every iteration and can end the run
+
+Failing to converge is a status, not an exception; an `ArgumentError` is thrown for arguments that make no sense.
+"""
+function optimize(o::AbstractObjective, x0; solver=:auto, min_gnorm=1e-15, minloss=2e-32, maxtime=120.0,
+                  maxiterations=10^5, maxevaluations=typemax(Int), patience=10^6, monitor=NoMonitor())
+    start = time()
+    options = OptimOptions(; solver=solver, min_gnorm=min_gnorm, minloss=minloss, maxtime=maxtime,
+                           maxiterations=maxiterations, maxevaluations=maxevaluations, patience=patience)
+    run = OptimRun(o, x0, options, monitor, start)
+    return minimize!(run, make_method(options.solver, length(run.x)))
+end
+
+function make_method(solver::Symbol, P::Int)
+    newton = solver === :newton || (solver === :auto && P <= LARGEST_NEWTON)
+    return newton ? Newton(P) : BFGS(P)
+end
+
+function minimize!(run::OptimRun, method::AbstractMethod)
+    options = run.options
+    finite = evaluate_start!(run)
+    finite || return finish(run, method, :nonfinite_start)
+    budget = min(options.maxtime, options.maxiterations, options.maxevaluations)
+    budget == 0 && return finish(run, method, :not_run)
+    prepare!(method, run)
+    return finish(run, method, loop!(run, method))
+end
+
+function loop!(run::OptimRun, method::AbstractMethod)
+    while true
+        status = stop_reason(run, method)
+        status === :continue || return status
+        run.iterations += 1
+        status = iterate!(method, run)
+        status === :accepted || status === :rejected || return status
+        answer = signal(run.monitor, :optim, run.iterations, 0.0, run.loss, run.gnorm, stepsize(method), run.x)
+        answer === :continue || return answer
+    end
+end
+
+function finish(run::OptimRun, method::AbstractMethod, status::Symbol)
+    curve = finish!(run.curve)
+    converged = status === :gradient_tolerance || status === :loss_tolerance
+    return OptimResult(status, run.best_x, run.best_loss, run.best_gnorm, run.iterations, run.gradient_evaluations,
+                       run.hessian_evaluations, run.factorizations, curve.loss, curve.gnorm, curve.iteration,
+                       name(method), time() - run.start, converged)
+end

@@ -1,0 +1,25 @@
+# Minimisation to the last digit. A direction (Newton, BFGS) is apart from the step rule (trust region, line search).
+#
+#     options.jl        checked keywords
+#     curve.jl          loss and gradient norm along the run, thinned as it grows
+#     result.jl         what comes back
+#     run.jl            the state of a run, its stopping rules and the protocol of a method
+#     spectral_model.jl the quadratic model in the eigenbasis of the Hessian
+#     trust_region.jl   exact trust-region steps and the radius rule
+#     newton.jl         Newton's method: spectral model + trust region
+#     line_search.jl    strong and approximate Wolfe line search
+#     bfgs.jl           BFGS: inverse update + line search
+#     minimize.jl       the one driver loop, and the choice of the method
+
+include("options.jl")
+include("curve.jl")
+include("result.jl")
+include("run.jl")
+include("spectral_model.jl")
+include("trust_region.jl")
+include("newton.jl")
+include("line_search.jl")
+include("bfgs.jl")
+include("minimize.jl")
+
+export optimize, OptimResult

@@ -1,0 +1,36 @@
+# What an optimization returns.
+
+"""
+    OptimResult
+
+- `status`: why it ended, see `status_message`
+- `x`, `loss`, `gnorm`: the best point; `gnorm` is the infinity norm of the gradient. Best means lowest loss, and among
+  losses that rounding cannot tell apart, lowest gradient norm
+- `iterations`: trial steps, accepted or not (BFGS: line searches)
+- `gradient_evaluations`, `hessian_evaluations`, `factorizations` (eigendecompositions)
+- `loss_curve`, `gnorm_curve`, `iteration_curve`: along accepted iterations, at most 10^4 entries, start and end included
+- `algorithm`: `:newton` or `:bfgs`
+- `time`: seconds
+- `converged`: the gradient or the loss tolerance was met
+"""
+struct OptimResult
+    status::Symbol
+    x::Vector{Float64}
+    loss::Float64
+    gnorm::Float64
+    iterations::Int
+    gradient_evaluations::Int
+    hessian_evaluations::Int
+    factorizations::Int
+    loss_curve::Vector{Float64}
+    gnorm_curve::Vector{Float64}
+    iteration_curve::Vector{Int}
+    algorithm::Symbol
+    time::Float64
+    converged::Bool
+end
+
+function Base.show(io::IO, r::OptimResult)
+    print(io, "OptimResult(:", r.status, ", loss = ", r.loss, ", gnorm = ", r.gnorm, ", ", r.iterations,
+          " iterations of ", r.algorithm, ")")
+end
