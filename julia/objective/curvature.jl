@@ -20,7 +20,7 @@
 Scratch and sums for a pair of layers l < m. Matrices with `height * n_l` rows hold, for each column, n_l tiles below each
 other; the `wide` twin of each shares its memory as (height x n_l n).
 """
-struct PairCurvature{T}
+mutable struct PairCurvature{T}
     z::Matrix{T}             # (height n_l) x n_m
     f::Matrix{T}
     e::Matrix{T}
@@ -49,7 +49,7 @@ end
 Scratch and sums of the block of one layer with itself. B_ll is symmetric, and so are the products of inputs: both are
 kept as packed triangles. Where B_ll is diagonal only its diagonal is kept.
 """
-struct OwnCurvature{T}
+mutable struct OwnCurvature{T}
     diagonal::Bool
     e::Matrix{T}             # (height n) x n: E_ll
     b::Matrix{T}             # height x n(n+1)/2, or n

@@ -7,14 +7,14 @@ L(p) = 1/N sum_n w_n loss(f(x_n; p), y_n) + R(p) + M(p) with the penalties `maxn
 `Merge`). It owns its scratch memory, O(P^2 + tile), so one objective serves one thread at a time; after the first call
 of each kind nothing is allocated.
 """
-struct NetObjective{T,L<:AbstractLoss} <: AbstractObjective
+mutable struct NetObjective{T,L<:AbstractLoss} <: AbstractObjective
     layers::Vector{Layer}
     samples::Samples{T}
     loss::L
     maxnorm::MaxNorm
     merge::Merge
     ws::Workspace{T}
-    second_order::Ref{SecondOrder{T}}     # made by the first Hessian: a gradient needs none of it
+    second_order::Union{Nothing,SecondOrder{T}}     # made by the first Hessian: a gradient needs none of it
 end
 
 function NetObjective(net::Net{T}; losstype::AbstractLoss = net.losstype, maxnorm::Real = Inf, merge = nothing) where {T}
@@ -22,7 +22,7 @@ function NetObjective(net::Net{T}; losstype::AbstractLoss = net.losstype, maxnor
     typeof(losstype) === typeof(net.losstype) || check_target(losstype, targets(net))
     ws = Workspace{T}(net.layers, tile_height(net.samples))
     return NetObjective{T,typeof(losstype)}(net.layers, net.samples, losstype, MaxNorm(maxnorm), Merge(net.layers, merge),
-                                            ws, Ref{SecondOrder{T}}())
+                                            ws, nothing)
 end
 
 nparams(o::NetObjective) = nparams(o.layers)
@@ -80,10 +80,15 @@ function value_gradient_hessian!(g::AbstractVector, H::AbstractMatrix, o::NetObj
     return total + add_penalty_gradients!(g, o, x)
 end
 
+function second_order!(o::NetObjective{T}) where {T}
+    work = o.second_order
+    work === nothing || return work
+    return o.second_order = SecondOrder{T}(o.layers, o.samples)
+end
+
 # Fills H; leaves the gradient of the data's loss in the workspace and returns that loss.
 function second_derivatives!(H::AbstractMatrix, o::NetObjective{T}, x::AbstractVector) where {T}
-    isassigned(o.second_order) || (o.second_order[] = SecondOrder{T}(o.layers, o.samples))
-    work, ws = o.second_order[], o.ws
+    work, ws = second_order!(o), o.ws
     load_params!(ws, x)
     clear_gradient!(ws)
     clear!(work)
