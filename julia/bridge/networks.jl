@@ -1,0 +1,92 @@
+# The client's networks: made from plain data, kept by key, with the order of their parameters and one objective each.
+
+"""
+    Network(net, layers, order)
+
+A client's network. `net` is a `Net`, or `nothing` for layers without data (a teacher). The last objective is kept: its scratch space is what
+makes a call without allocations possible.
+"""
+mutable struct Network
+    net::Any
+    layers::Vector{Layer}
+    order::Vector{Int}
+    objective::Any
+    settings::Any           # (maxnorm, merge) of that objective
+end
+
+Network(net, layers) = Network(net, layers, python_order(layers), nothing, nothing)
+
+function network(call::Call)
+    networks = call.session.networks
+    key = call.arguments["net"]
+    haskey(networks, key) || throw(KeyError("network $key, which is not here"))
+    return networks[key]::Network
+end
+
+parameters(call::Call, n::Network) = from_python(call.arguments["p"], n.order)
+
+"""
+    objective(call, n::Network) -> NetObjective
+
+The objective that the call asks for, with its `maxnorm` and `merge` (0-based in the client, 1-based here).
+"""
+function objective(call::Call, n::Network)
+    settings = (Float64(get(call.arguments, "maxnorm", Inf)), shifted_merge(get(call.arguments, "merge", nothing)))
+    if n.objective === nothing || n.settings != settings
+        n.objective = new_objective(n, settings)
+        n.settings = settings
+    end
+    return n.objective
+end
+
+new_objective(n::Network, settings) = NetObjective(n.net; maxnorm=settings[1], merge=settings[2])
+
+shifted_merge(::Nothing) = nothing
+function shifted_merge(merge)
+    layer, (i, j), lambda = merge
+    return (layer + 1, (i + 1, j + 1), Float64(lambda))
+end
+
+"""
+    make_layers(description) -> Vector of (k, f, has_bias)
+
+Layers from `{width, activation, bias}`, where an activation is a name, `{poly: coefficients}`,
+`{name, f, deriv, second_deriv}` (Julia expressions), or a list of these, one a neuron.
+"""
+make_layers(description) =
+    [(layer["width"], make_activation(layer["activation"]), layer["bias"]) for layer in description]
+
+make_activation(name::String) = activation(name)
+make_activation(list::AbstractVector) = map(make_activation, list)
+
+function make_activation(d::AbstractDict)
+    haskey(d, "poly") && return Poly(d["poly"]...)
+    return get!(USER_ACTIVATIONS, (d["name"], d["f"], d["deriv"], d["second_deriv"])) do
+        f, df, ddf = (user_function(d["name"], part, d[part]) for part in ("f", "deriv", "second_deriv"))
+        UserActivation(d["name"], f, df, ddf)
+    end
+end
+
+# The same text is compiled once.
+const USER_ACTIVATIONS = Dict{NTuple{4,String},Any}()
+
+function user_function(name::String, part::String, source::String)
+    f = try
+        Core.eval(Main, Meta.parse(source))
+    catch e
+        throw(ArgumentError("activation \"$name\": expected a Julia function such as x -> x^2 for $part, " *
+                            "got \"$source\", which fails: $(readable(io -> showerror(io, e), e))"))
+    end
+    y = try
+        Base.invokelatest(f, 0.5)
+    catch e
+        throw(ArgumentError("activation \"$name\": $part = \"$source\" cannot be called with 0.5: " *
+                            readable(io -> showerror(io, e), e)))
+    end
+    y isa Real || throw(ArgumentError("activation \"$name\": expected $part(0.5) to be a real number, got $(repr(y))"))
+    return f
+end
+
+# Class labels are counted from 0 in the client and from 1 here.
+shifted_target(labels::AbstractVector{<:Integer}) = labels .+ 1
+shifted_target(target) = target

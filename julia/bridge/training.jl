@@ -1,0 +1,47 @@
+# Training for a client: options in, one plain dictionary out, parameters in the client's order.
+
+HANDLERS["train"] = function (call)
+    n = network(call)
+    a = call.arguments
+    monitor = ClientMonitor(call, n.order; every=a["every"], callback=a["callback"])
+    # Its own objective: the client may evaluate this network from a callback while the run goes on.
+    settings = (Float64(get(a, "maxnorm", Inf)), shifted_merge(get(a, "merge", nothing)))
+    run = run_training(new_objective(n, settings), parameters(call, n); monitor=monitor,
+                       training_options(a["options"], n.order)...)
+    return describe_training(run, n.order)
+end
+
+const NAMED_OPTIONS = ("alg", "optim_solver")
+
+function training_options(options::AbstractDict, order)
+    return [Symbol(name) => training_option(name, value, order) for (name, value) in options]
+end
+
+function training_option(name, value, order)
+    name in NAMED_OPTIONS && return Symbol(value)
+    name == "tauinv" && value isa AbstractVector && return from_python(value, order)
+    return value
+end
+
+describe_training(run, order) = Dict(
+    "init" => to_python(run.init, order), "x" => to_python(run.x, order), "loss" => run.loss, "gnorm" => run.gnorm,
+    "converged" => run.converged, "status" => String(run.status), "total_time" => run.total_time,
+    "flow" => describe_flow(run.flow, order), "optim" => describe_optim(run.optim, order))
+
+describe_flow(::Nothing, order) = nothing
+describe_flow(r, order) = Dict(
+    "status" => String(r.status), "t" => r.t, "x" => to_python(r.x, order), "loss" => r.loss, "gnorm" => r.gnorm,
+    "best_x" => to_python(r.best_x, order), "best_loss" => r.best_loss, "iterations" => r.iterations,
+    "accepted" => r.accepted, "rejected" => r.rejected, "gradient_evaluations" => r.gradient_evaluations,
+    "hessian_evaluations" => r.hessian_evaluations, "factorizations" => r.factorizations,
+    "algorithm" => String(r.algorithm), "time" => r.time,
+    "trajectory" => Dict("t" => r.trajectory.t, "params" => to_python(r.trajectory.x, order),
+                         "loss" => r.trajectory.loss))
+
+describe_optim(::Nothing, order) = nothing
+describe_optim(r, order) = Dict(
+    "status" => String(r.status), "x" => to_python(r.x, order), "loss" => r.loss, "gnorm" => r.gnorm,
+    "iterations" => r.iterations, "gradient_evaluations" => r.gradient_evaluations,
+    "hessian_evaluations" => r.hessian_evaluations, "factorizations" => r.factorizations,
+    "loss_curve" => r.loss_curve, "gnorm_curve" => r.gnorm_curve, "iteration_curve" => r.iteration_curve,
+    "algorithm" => String(r.algorithm), "time" => r.time, "converged" => r.converged)

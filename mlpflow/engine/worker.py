@@ -1,0 +1,289 @@
+"""The engine as a Julia child process, started at the first call and kept."""
+
+from __future__ import annotations
+
+import collections
+import itertools
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from .base import Engine, Event, Question, Remote
+from .discovery import find_julia
+from .errors import EngineError
+from .interrupts import InterruptGuard
+from .process import WorkerDied, WorkerProcess
+from .wire import Wire
+
+__all__ = ["WorkerEngine"]
+
+PROTOCOL = 1  # the number in the greeting of julia/bridge/worker.jl
+
+# Seconds that a call which cannot be cancelled may still take after Ctrl-C before its worker ends.
+GRACE = 2.0
+
+
+class WorkerEngine(Engine):
+    """Calls to a worker; from several threads they queue.
+
+    A call made from inside a callback of another one is answered while that one waits.
+    """
+
+    name = "worker"
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._process: WorkerProcess | None = None
+        self._wire = Wire()
+        self._known: set[int] = set()
+        self._gone: collections.deque[int] = collections.deque()
+        self._numbers = itertools.count(1)
+        self._depth = 0
+        self._replies: dict[int, dict[str, Any]] = {}
+
+    def call(
+        self,
+        function: str,
+        arguments: dict[str, Any],
+        *,
+        remotes: Sequence[Remote] = (),
+        on_event: Event | None = None,
+        on_question: Question | None = None,
+        cancellable: bool = False,
+    ) -> Any:
+        with self._lock:
+            process = self._process or self._start()
+            for remote in remotes:
+                if remote._key not in self._known:
+                    creation, description = remote._creation()
+                    self._run(process, creation, {"key": remote._key, **description})
+                    self._known.add(remote._key)
+            return self._run(process, function, arguments, on_event, on_question, cancellable)
+
+    def forget(self, key: int) -> None:
+        self._gone.append(key)
+
+    def shutdown(self) -> None:
+        with self._lock:
+            if self._process is not None:
+                self._let_go().close()
+
+    def abandon(self) -> None:
+        if self._process is not None:
+            self._process.abandon()
+            self._process = None
+
+    @property
+    def pid(self) -> int | None:
+        """The worker's process number, or None when there is none."""
+        return self._process.pid if self._process is not None else None
+
+    def _start(self) -> WorkerProcess:
+        process = WorkerProcess(find_julia())
+        try:
+            greeting = Wire().unpack(process.receive())
+        except WorkerDied:
+            how = process.close()
+            raise EngineError(
+                f"the Julia worker {how} before it was ready: {_tail(process.last_words)}",
+                kind="worker",
+                trace=process.last_words,
+            ) from None
+        except BaseException:
+            process.kill()
+            process.close()
+            raise
+        if greeting.get("protocol") != PROTOCOL:
+            process.kill()
+            process.close()
+            raise EngineError(
+                f"expected engine files that speak protocol {PROTOCOL}, got {greeting}: Python and "
+                "Julia files of different versions are mixed, install mlpflow again",
+                kind="worker",
+            )
+        self._process = process
+        self._wire = Wire(process.exchange)
+        return process
+
+    def _let_go(self) -> WorkerProcess:
+        """Forget the process; the next call starts a new one and sends the networks again."""
+        assert self._process is not None
+        process, self._process = self._process, None
+        self._known.clear()
+        self._gone.clear()
+        self._replies.clear()
+        return process
+
+    def _run(
+        self,
+        process: WorkerProcess,
+        function: str,
+        arguments: dict[str, Any],
+        on_event: Event | None = None,
+        on_question: Question | None = None,
+        cancellable: bool = False,
+    ) -> Any:
+        number = next(self._numbers)
+        alone = self._depth == 0
+        if alone:
+            process.exchange.clear()
+        message = {"id": number, "call": function, "arguments": arguments, "alone": alone}
+        if self._gone:
+            message["drop"] = self._take_gone()
+        payload = self._wire.pack(message)
+        conversation = _Conversation(self, process, number, on_event, on_question, cancellable)
+        self._depth += 1
+        try:
+            reply = conversation.hold(payload)
+        except WorkerDied:
+            raise self._explain_death(process, function) from None
+        except BaseException:
+            self._end(process)
+            raise
+        finally:
+            self._depth -= 1
+        if alone:
+            process.exchange.clear()
+        conversation.raise_pending()
+        if "error" in reply:
+            raise _engine_error(function, reply["error"])
+        return reply["result"]
+
+    def _take_gone(self) -> list[int]:
+        gone = []
+        while self._gone:
+            gone.append(self._gone.popleft())
+        self._known.difference_update(gone)
+        return gone
+
+    def _end(self, process: WorkerProcess) -> str:
+        if self._process is process:
+            self._let_go()
+            process.kill()
+            return process.close()
+        return "has ended"
+
+    def _explain_death(self, process: WorkerProcess, function: str) -> EngineError:
+        if self._process is process:
+            how = self._let_go().close()
+        else:
+            how = "has ended"
+        words = process.last_words
+        said = f"; its last words: {_tail(words)}" if words else ""
+        return EngineError(
+            f"the Julia worker {how} during {function}{said}; the next call starts a new one",
+            kind="worker",
+            trace=words,
+        )
+
+
+class _Conversation:
+    """One call from its request to its reply, with what happens in between."""
+
+    def __init__(
+        self,
+        engine: WorkerEngine,
+        process: WorkerProcess,
+        number: int,
+        on_event: Event | None,
+        on_question: Question | None,
+        cancellable: bool,
+    ) -> None:
+        self._engine = engine
+        self._process = process
+        self._number = number
+        self._on_event = on_event
+        self._on_question = on_question
+        self._cancellable = cancellable
+        self._pending: BaseException | None = None
+        self._guard = InterruptGuard(self._first_interrupt, self._second_interrupt)
+        self._timer: threading.Timer | None = None
+
+    def hold(self, payload: bytes) -> dict[str, Any]:
+        with self._guard:
+            try:
+                self._process.send(payload)
+                return self._wait_for_reply()
+            except WorkerDied:
+                if self._guard.count:  # we have killed it ourselves
+                    self._engine._end(self._process)
+                    self._guard.pass_on()
+                raise
+            finally:
+                if self._timer is not None:
+                    self._timer.cancel()
+
+    def raise_pending(self) -> None:
+        """After the reply: what a callback raised, or the Ctrl-C that a short call ran through."""
+        if self._pending is not None:
+            raise self._pending
+        if self._guard.count and not self._cancellable:
+            self._guard.pass_on()
+
+    def _wait_for_reply(self) -> dict[str, Any]:
+        replies = self._engine._replies
+        while True:
+            if replies and self._number in replies:
+                return replies.pop(self._number)
+            message: dict[str, Any] = self._engine._wire.unpack(self._process.receive())
+            if "result" in message or "error" in message:
+                if message["id"] == self._number:
+                    return message
+                replies[message["id"]] = message  # of the call whose callback we are in
+            elif message["id"] == self._number:
+                self._take_message(message)
+
+    def _take_message(self, message: dict[str, Any]) -> None:
+        if "question" in message:
+            answer = self._ask(message["question"])
+            self._send({"id": self._number, "answer": answer})
+        elif self._on_event is not None and self._pending is None:
+            try:
+                self._on_event(message["event"])
+            except BaseException as error:
+                self._pending = error
+                self._cancel()
+
+    def _ask(self, question: dict[str, Any]) -> bool:
+        if self._on_question is None or self._pending is not None:
+            return True
+        try:
+            return bool(self._on_question(question))
+        except BaseException as error:
+            self._pending = error
+            return True
+
+    def _send(self, message: dict[str, Any]) -> None:
+        self._process.send(Wire().pack(message))
+
+    def _cancel(self) -> None:
+        self._send({"cancel": self._number})
+
+    def _first_interrupt(self) -> None:
+        if self._cancellable:
+            try:
+                self._cancel()
+            except WorkerDied:
+                return  # the reading side finds out
+        else:
+            self._timer = threading.Timer(GRACE, self._process.kill)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _second_interrupt(self) -> None:
+        self._process.kill()
+
+
+def _engine_error(function: str, error: dict[str, str]) -> EngineError:
+    kind, message = error["kind"], error["message"]
+    message = message.removeprefix(f"{kind}: ")
+    return EngineError(f"{function} failed in Julia: {message}", kind=kind, trace=error["trace"])
+
+
+def _tail(words: str) -> str:
+    """The most telling line: Julia prints the error first and the stack trace after it."""
+    lines = [line.strip() for line in words.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith("ERROR:")]
+    if errors:
+        return errors[0].removeprefix("ERROR: ")
+    return lines[-1] if lines else "it said nothing"
