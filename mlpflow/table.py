@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import difflib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ._hints import did_you_mean
 
 __all__ = ["Table", "TableError", "read_table"]
 
@@ -68,7 +69,9 @@ class Table:
         return self.values[:, [self.columns.index(name) for name in names]]
 
 
-def read_table(path: str | Path, columns: Sequence[str] | None = None) -> Table:
+def read_table(
+    path: str | Path, columns: Sequence[str] | None = None, *, require: Sequence[str] = ()
+) -> Table:
     """Read a CSV file with a header row and numeric cells.
 
     Columns are separated by comma, semicolon or tab, whichever the header has most of. Empty lines
@@ -80,6 +83,8 @@ def read_table(path: str | Path, columns: Sequence[str] | None = None) -> Table:
         The file, in UTF-8.
     columns : sequence of str, optional
         The columns to read, the others may then hold anything; all by default.
+    require : sequence of str
+        Columns that must be there, looked for before any cell is read.
 
     Returns
     -------
@@ -100,7 +105,7 @@ def read_table(path: str | Path, columns: Sequence[str] | None = None) -> Table:
     header, records = _read_records(path)
     _check_header(path, header)
     chosen = tuple(columns) if columns is not None else tuple(header)
-    _check_names(path, header, chosen)
+    _check_names(path, header, [*require, *chosen])
     if not records:
         raise TableError(f"{path}: expected rows of numbers below the header, got none")
     places = [header.index(name) for name in chosen]
@@ -159,10 +164,8 @@ def _check_names(path: Path, header: list[str], names: Sequence[str]) -> None:
     for name in names:
         if name in header:
             continue
-        close = difflib.get_close_matches(name.lower(), [known.lower() for known in header], n=1)
-        match = next((known for known in header if close and known.lower() == close[0]), None)
-        hint = f"did you mean {match!r}?" if match else f"its columns are {', '.join(header)}"
-        raise TableError(f"{path}: no column {name!r}; {hint}")
+        hint = did_you_mean(name, header) or f"; its columns are {', '.join(header)}"
+        raise TableError(f"{path}: no column {name!r}{hint}")
 
 
 def _number(cell: str, where: str) -> float:

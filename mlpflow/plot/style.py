@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,16 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["BLACK", "BLUE", "GREY", "VERMILION", "finish", "missing_matplotlib", "widen_log_axis"]
+__all__ = [
+    "BLACK",
+    "BLUE",
+    "GREY",
+    "VERMILION",
+    "finish",
+    "missing_matplotlib",
+    "new_axes",
+    "widen_log_axis",
+]
 
 # Okabe and Ito (2008), "Color universal design": told apart with any colour vision, and in print.
 BLACK = "#000000"
@@ -18,10 +28,12 @@ BLUE = "#0072B2"
 GREY = "#999999"
 VERMILION = "#D55E00"
 
+PIP_INSTALL = f"{sys.executable} -m pip install"
+
 
 def missing_matplotlib() -> ImportError:
     """The error that says how to get matplotlib."""
-    return ImportError("pictures need matplotlib: run `pip install 'mlpflow[plot]'`")
+    return ImportError(f"pictures need matplotlib: run {PIP_INSTALL} matplotlib")
 
 
 def new_axes(columns: int, size: tuple[float, float]) -> list[Axes]:

@@ -83,10 +83,10 @@ def test_missing_file_and_folder(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name, hint", [("Mass", "did you mean 'mass'"), ("zzz", "its columns are mass, age")]
+    "name, hint", [("Mass", 'did you mean "mass"'), ("zzz", "its columns are mass, age")]
 )
 def test_unknown_column(tmp_path, name, hint):
-    with pytest.raises(TableError, match=f"no column '{name}'; {hint}"):
+    with pytest.raises(TableError, match=f"no column '{name}'[;] {hint}"):
         read_table(write(tmp_path, "mass,age\n1,2\n"), columns=[name])
 
 
