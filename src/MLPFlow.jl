@@ -12,14 +12,18 @@ include("../julia/status.jl")
 include("../julia/math/math.jl")
 include("../julia/network/network.jl")
 include("../julia/objective/objective.jl")
-for part in ("flow/flow.jl", "optimize/optimize.jl", "io/io.jl", "train.jl", "bridge/bridge.jl")
-    isfile(joinpath(@__DIR__, "..", "julia", part)) && include(joinpath("..", "julia", part))
-end
+include("../julia/flow/flow.jl")
+include("../julia/optimize/optimize.jl")
+include("../julia/progress.jl")
+include("../julia/train.jl")
+include("../julia/io/io.jl")
+include("../julia/bridge/bridge.jl")
 
 export Net, TeacherNet, Params, params, params2dict, random_params, glorot_normal, glorot_uniform
 export MSE, CrossEntropy, loss, gradient, gradient!, hessian, hessian!, hessian_spectrum
 export sigmoid, relu, softplus, gelu, silu, selu, square, cube, g, sigmoid2, normal_cdf, Poly, UserActivation
 export AbstractObjective, FunctionObjective, NetObjective, nparams, value, value_gradient!, value_gradient_hessian!
+export train, run_training
 export status_message, NoMonitor
 
 end

@@ -1,0 +1,170 @@
+# Training: first the gradient flow, then an optimizer from the best point the flow has seen.
+
+"""
+    Training
+
+What a training run found.
+
+- `init`, `x`: start and result, flat (length P); `loss`, `gnorm` (infinity norm of the gradient over the parameters that are not
+  frozen) at the result
+- `converged`: the tolerance on the gradient norm or on the loss was met; `status`: why the run ended
+- `flow::Union{FlowResult,Nothing}`, `optim::Union{OptimResult,Nothing}`: its two parts, `nothing` when not run
+- `total_time`: seconds; `options`: the keywords of the run
+"""
+struct Training
+    init::Vector{Float64}
+    x::Vector{Float64}
+    loss::Float64
+    gnorm::Float64
+    converged::Bool
+    status::Symbol
+    flow::Union{FlowResult,Nothing}
+    optim::Union{OptimResult,Nothing}
+    total_time::Float64
+    options::Dict{Symbol,Any}
+end
+
+# Every default of training, once.
+const TRAINING_DEFAULTS = (alg = :auto, maxT = Inf, abstol = 1e-6, reltol = 1e-6, maxtime_ode = 180.0,
+                           maxiterations_ode = 10^6, n_samples_trajectory = 100, tauinv = nothing, min_gnorm = 1e-15,
+                           minloss = 2e-32, optim_solver = :auto, maxtime_optim = 120.0, maxiterations_optim = 10^5,
+                           patience = 10^6)
+
+"""
+    run_training(o::AbstractObjective, x0; monitor = NoMonitor(), alg = :auto, maxT = Inf, abstol = 1e-6, reltol = 1e-6,
+                 maxtime_ode = 180, maxiterations_ode = 10^6, n_samples_trajectory = 100, tauinv = nothing,
+                 min_gnorm = 1e-15, minloss = 2e-32, optim_solver = :auto, maxtime_optim = 120,
+                 maxiterations_optim = 10^5, patience = 10^6) -> Training
+
+Follow the gradient flow of any objective from `x0` (length P), then optimize from the best point of the flow; see
+[`train`](@ref) for the keywords.
+"""
+function run_training(o::AbstractObjective, x0::AbstractVector; monitor::AbstractMonitor = NoMonitor(), kwargs...)
+    unknown = setdiff(keys(kwargs), keys(TRAINING_DEFAULTS))
+    isempty(unknown) || throw(ArgumentError("expected the keywords $(join(keys(TRAINING_DEFAULTS), ", ")), got $(first(unknown))"))
+    options = merge(TRAINING_DEFAULTS, values(kwargs))
+    start = time()
+    init = collect(Float64, x0)
+    flow = options.maxtime_ode > 0 && options.maxiterations_ode > 0 && options.maxT > 0 ?
+           flow_phase(o, init, options, monitor) : nothing
+    optim = wants_optim(flow, options) ? optim_phase(o, flow === nothing ? init : flow.best_x, options, monitor) : nothing
+    return assemble(o, init, flow, optim, options, time() - start)
+end
+
+flow_phase(o, x, options, monitor) =
+    integrate(o, x; alg = options.alg, maxT = options.maxT, abstol = options.abstol, reltol = options.reltol,
+              maxtime = options.maxtime_ode, maxiterations = options.maxiterations_ode, tauinv = options.tauinv,
+              min_gnorm = options.min_gnorm, minloss = options.minloss, n_samples = options.n_samples_trajectory,
+              monitor = monitor)
+
+const FINAL_FLOW_STATUSES = (:gradient_tolerance, :loss_tolerance, :interrupted, :callback, :nonfinite_start)
+
+wants_optim(flow, options) = options.maxtime_optim > 0 && options.maxiterations_optim > 0 &&
+    (flow === nothing || !(flow.status in FINAL_FLOW_STATUSES))
+
+# A parameter that the flow freezes (tauinv = 0) stays frozen in the optimizer.
+function optim_phase(o, x, options, monitor)
+    free = free_indices(options.tauinv, length(x))
+    budgets = (solver = options.optim_solver, min_gnorm = options.min_gnorm, minloss = options.minloss,
+               maxtime = options.maxtime_optim, maxiterations = options.maxiterations_optim, patience = options.patience)
+    length(free) == length(x) && return optimize(o, x; monitor = monitor, budgets...)
+    isempty(free) && return nothing
+    restricted = RestrictedObjective(o, x, free)
+    return with_point(optimize(restricted, x[free]; monitor = FullPointMonitor(monitor, restricted), budgets...), restricted)
+end
+
+free_indices(::Nothing, P::Int) = collect(1:P)
+free_indices(tauinv::Real, P::Int) = tauinv == 0 ? Int[] : collect(1:P)
+free_indices(tauinv::AbstractVector, P::Int) = findall(!iszero, tauinv)
+
+# The monitor of a restricted run still sees all parameters.
+struct FullPointMonitor{M<:AbstractMonitor,O} <: AbstractMonitor
+    monitor::M
+    restricted::O
+end
+
+signal(m::FullPointMonitor, phase::Symbol, iteration::Int, t::Float64, loss::Float64, gnorm::Float64, stepsize::Float64,
+       x::Vector{Float64}) = signal(m.monitor, phase, iteration, t, loss, gnorm, stepsize, full_point(m.restricted, x))
+
+with_point(r::OptimResult, restricted::RestrictedObjective) =
+    OptimResult(r.status, copy(full_point(restricted, r.x)), r.loss, r.gnorm, r.iterations, r.gradient_evaluations,
+                r.hessian_evaluations, r.factorizations, r.loss_curve, r.gnorm_curve, r.iteration_curve, r.algorithm,
+                r.time, r.converged)
+
+# The optimizer's point where it ran; else the best point of the flow, or the start.
+function assemble(o, init, flow, optim, options, seconds)
+    last_part = optim !== nothing ? optim : flow
+    x = optim !== nothing ? optim.x : flow !== nothing ? flow.best_x : init
+    g = similar(x)
+    final_loss = value_gradient!(g, o, x)
+    gnorm = infinity_norm(g, free_indices(options.tauinv, length(x)))
+    converged = gnorm <= options.min_gnorm || final_loss <= options.minloss
+    status = last_part === nothing ? :not_run : last_part.status
+    return Training(init, copy(x), final_loss, gnorm, converged, status, flow, optim, seconds, Dict{Symbol,Any}(pairs(options)))
+end
+
+"""
+    train(net, p; losstype = net.losstype, maxnorm = Inf, merge = nothing,
+          alg = :auto, maxT = Inf, abstol = 1e-6, reltol = 1e-6, tauinv = nothing,
+          maxtime_ode = 180, maxiterations_ode = 10^6, n_samples_trajectory = 100,
+          optim_solver = :auto, maxtime_optim = 120, maxiterations_optim = 10^5, patience = 10^6,
+          min_gnorm = 1e-15, minloss = 2e-32, batchsize = nothing,
+          verbosity = 1, show_progress = verbosity > 0, progress_interval = 5, result = :dict,
+          include = nothing, exclude = String[]) -> Dict
+
+Follow the gradient flow of the loss from `p`, then optimize to a minimum.
+
+- `alg`: `:DP5`, `:Rodas5P` or `:auto`; `maxT`: time to follow the flow; `abstol`, `reltol`: its accuracy; `tauinv`: inverse
+  time scales, a number or one a parameter in the flat order (0 freezes a parameter, in the optimizer too)
+- `maxtime_ode`, `maxtime_optim` in seconds, `maxiterations_ode`, `maxiterations_optim`: budgets; 0 leaves that part out
+- `n_samples_trajectory`: points of the trajectory kept
+- `optim_solver`: `:newton`, `:bfgs` or `:auto`; `patience`: iterations without improvement
+- `min_gnorm`: infinity norm of the gradient, `minloss`: loss at which a run ends as converged
+- `batchsize`: a flow uses all samples, so only `nothing` is accepted
+- `result = :raw` returns the `Training` instead of the dictionary; `include`, `exclude`: keys of the dictionary to keep
+  or to leave out
+
+Keys: loss, ode_loss, gnorm, gnorm_regularized, init, x, ode_x (dictionaries "w1" => matrix), trajectory (time => dictionary),
+loss_curve, ode_iterations, optim_iterations, ode_time_run, optim_time_run, total_time, ode_stopped_by, optim_stopped_by,
+status, message, converged, input, target, layerspec, weights, teacher. `gnorm` is the gradient norm of the data's loss,
+`gnorm_regularized` that of the loss with penalties. Ctrl-C ends the run with the best point so far.
+"""
+function train(net::Net, p; losstype::AbstractLoss = net.losstype, maxnorm::Real = Inf, merge = nothing, batchsize = nothing,
+               verbosity::Integer = 1, show_progress::Bool = verbosity > 0, progress_interval::Real = 5,
+               result::Symbol = :dict, include = nothing, exclude = String[], monitor = nothing, kwargs...)
+    batchsize === nothing ||
+        throw(ArgumentError("expected batchsize = nothing, because a gradient flow uses all samples, got $batchsize"))
+    result in (:dict, :raw) || throw(ArgumentError("expected result to be :dict or :raw, got :$result"))
+    o = objective(net; losstype = losstype, maxnorm = maxnorm, merge = merge)
+    x0 = flat_params(net, p)
+    watch = monitor === nothing ? TextMonitor(interval = progress_interval, show = show_progress) : monitor
+    run = disable_sigint(() -> run_training(o, x0; monitor = watch, kwargs...))
+    result === :raw && return run
+    return selected(training_dict(net, run, losstype), include, exclude)
+end
+
+selected(d::Dict, include, exclude) =
+    filter(entry -> (include === nothing || entry[1] in include) && !(entry[1] in exclude), d)
+
+function training_dict(net::Net, run::Training, losstype::AbstractLoss)
+    as_dict(x) = params2dict(Params(net, x))
+    flow, optim = run.flow, run.optim
+    data_gnorm = maximum(abs, gradient(net, run.x; losstype = losstype))
+    return Dict{String,Any}(
+        "loss" => run.loss, "gnorm" => data_gnorm, "gnorm_regularized" => run.gnorm, "converged" => run.converged,
+        "status" => run.status, "message" => status_message(run.status), "init" => as_dict(run.init), "x" => as_dict(run.x),
+        "ode_x" => as_dict(flow === nothing ? run.init : flow.x), "ode_loss" => flow === nothing ? NaN : flow.loss,
+        "trajectory" => flow === nothing ? Dict{Float64,Any}() :
+            Dict{Float64,Any}(t => as_dict(flow.trajectory.x[:, k]) for (k, t) in enumerate(flow.trajectory.t)),
+        "loss_curve" => vcat(flow === nothing ? Float64[] : flow.trajectory.loss, optim === nothing ? Float64[] : optim.loss_curve),
+        "ode_iterations" => flow === nothing ? 0 : flow.iterations, "optim_iterations" => optim === nothing ? 0 : optim.iterations,
+        "ode_time_run" => flow === nothing ? 0.0 : flow.time, "optim_time_run" => optim === nothing ? 0.0 : optim.time,
+        "total_time" => run.total_time, "ode_stopped_by" => flow === nothing ? "not_run" : string(flow.status),
+        "optim_stopped_by" => optim === nothing ? "not_run" : string(optim.status), "input" => inputs(net),
+        "target" => targets(net), "layerspec" => layerspec(net), "weights" => net.weights, "teacher" => nothing)
+end
+
+layerspec(net::Net) = Tuple((k, f isa AbstractVector ? map(activation_name, f) : activation_name(f), bias)
+                            for (k, f, bias) in layer_specification(net.layers))
+
+infinity_norm(g::AbstractVector, indices) = mapreduce(i -> abs(g[i]), max, indices; init = 0.0)
