@@ -9,6 +9,7 @@ CARRIED = {
     "src": "mlpflow/_engine/src",
     "julia": "mlpflow/_engine/julia",
     "scripts/julia.sh": "mlpflow/_engine/scripts/julia.sh",
+    "scripts/julia_unwind.sh": "mlpflow/_engine/scripts/julia_unwind.sh",
     "examples/data": "mlpflow/_engine/examples/data",
 }
 

@@ -12,6 +12,8 @@ LIST=/etc/apt/sources.list.d/mlpflow-bullseye.list
 PIN=/etc/apt/preferences.d/mlpflow-bullseye
 LOG=${TMPDIR:-/tmp}/mlpflow-julia-$(id -u).log
 
+source "$(dirname "${BASH_SOURCE[0]}")/julia_unwind.sh"
+
 say() { echo "julia: $*" >&2; }
 
 fail() {
@@ -40,6 +42,7 @@ take() {
         say "passing over $1 ($2): version $version is older than 1.5"
         return 1
     fi
+    mend_unwinder "$1"
     say "using $1, version $version ($2)"
     echo "$1"
     exit 0
