@@ -11,29 +11,78 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .activations import ACTIVATIONS, Activation, Poly
     from .engine import EngineError, engine_info, shutdown, use_engine
+    from .net import Net
+    from .objective import Spectrum, gradient, hessian, hessian_spectrum, loss
+    from .options import TrainOptions
+    from .params import Params
+    from .progress import Progress
+    from .initialization import random_params
+    from .result import FlowResult, OptimResult, TrainResult, Trajectory
+    from .status import Status
+    from .storage import load, save
+    from .teacher import TeacherNet
+    from .training import train
 
 __version__ = "0.1.0"
 
 # Public names by the module that defines them.
 _MODULES = {
+    "activations": ["ACTIVATIONS", "Activation", "Poly"],
     "engine": ["EngineError", "engine_info", "shutdown", "use_engine"],
+    "net": ["Net"],
+    "objective": ["Spectrum", "gradient", "hessian", "hessian_spectrum", "loss"],
+    "options": ["TrainOptions"],
+    "params": ["Params"],
+    "progress": ["Progress"],
+    "initialization": ["random_params"],
+    "result": ["FlowResult", "OptimResult", "TrainResult", "Trajectory"],
+    "status": ["Status"],
+    "storage": ["load", "save"],
+    "teacher": ["TeacherNet"],
+    "training": ["train"],
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
+    "ACTIVATIONS",
+    "Activation",
     "EngineError",
+    "FlowResult",
+    "Net",
+    "OptimResult",
+    "Params",
+    "Poly",
+    "Progress",
+    "Spectrum",
+    "Status",
+    "TeacherNet",
+    "TrainOptions",
+    "TrainResult",
+    "Trajectory",
     "engine_info",
+    "gradient",
+    "hessian",
+    "hessian_spectrum",
+    "load",
+    "loss",
+    "random_params",
+    "save",
     "shutdown",
+    "train",
     "use_engine",
 ]
 
 
 def __getattr__(name: str) -> object:
     module = _HOME.get(name)
-    if module is None:
+    if module is not None:
+        value: object = getattr(importlib.import_module(f".{module}", __name__), name)
+    elif name == "plot":
+        value = importlib.import_module(".plot", __name__)
+    else:
         raise AttributeError(f"module 'mlpflow' has no attribute {name!r}")
-    value: object = getattr(importlib.import_module(f".{module}", __name__), name)
     globals()[name] = value
     return value
 

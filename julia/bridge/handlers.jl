@@ -30,18 +30,18 @@ end
 
 HANDLERS["value"] = function (call)
     n = network(call)
-    return value(objective(call, n), parameters(call, n))
+    return value(client_objective(call, n), parameters(call, n))
 end
 
 HANDLERS["gradient"] = function (call)
     n = network(call)
     g = Vector{Float64}(undef, length(n.order))
-    return to_python(gradient!(g, objective(call, n), parameters(call, n)), n.order)
+    return to_python(gradient!(g, client_objective(call, n), parameters(call, n)), n.order)
 end
 
 function python_hessian(call::Call, n::Network)
     P = length(n.order)
-    return symmetric_to_python(hessian!(Matrix{Float64}(undef, P, P), objective(call, n), parameters(call, n)), n.order)
+    return symmetric_to_python(hessian!(Matrix{Float64}(undef, P, P), client_objective(call, n), parameters(call, n)), n.order)
 end
 
 HANDLERS["hessian"] = call -> python_hessian(call, network(call))

@@ -26,18 +26,23 @@ end
 parameters(call::Call, n::Network) = from_python(call.arguments["p"], n.order)
 
 """
-    objective(call, n::Network) -> NetObjective
+    client_objective(call, n::Network) -> NetObjective
 
 The objective that the call asks for, with its `maxnorm` and `merge` (0-based in the client, 1-based here).
 """
-function objective(call::Call, n::Network)
-    settings = (Float64(get(call.arguments, "maxnorm", Inf)), shifted_merge(get(call.arguments, "merge", nothing)))
+function client_objective(call::Call, n::Network)
+    settings = objective_settings(call)
     if n.objective === nothing || n.settings != settings
         n.objective = new_objective(n, settings)
         n.settings = settings
     end
     return n.objective
 end
+
+const NO_PENALTIES = (Inf, nothing)
+
+objective_settings(call::Call) =
+    (Float64(get(call.arguments, "maxnorm", Inf)), shifted_merge(get(call.arguments, "merge", nothing)))
 
 new_objective(n::Network, settings) = NetObjective(n.net; maxnorm=settings[1], merge=settings[2])
 

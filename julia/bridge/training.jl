@@ -5,10 +5,18 @@ HANDLERS["train"] = function (call)
     a = call.arguments
     monitor = ClientMonitor(call, n.order; every=a["every"], callback=a["callback"])
     # Its own objective: the client may evaluate this network from a callback while the run goes on.
-    settings = (Float64(get(a, "maxnorm", Inf)), shifted_merge(get(a, "merge", nothing)))
+    settings = objective_settings(call)
     run = run_training(new_objective(n, settings), parameters(call, n); monitor=monitor,
                        training_options(a["options"], n.order)...)
-    return describe_training(run, n.order)
+    description = describe_training(run, n.order)
+    description["data_gnorm"] = settings == NO_PENALTIES ? run.gnorm : data_gnorm(n, run)
+    return description
+end
+
+# The norm without the penalties, over the parameters that were not frozen.
+function data_gnorm(n::Network, run)
+    g = gradient!(similar(run.x), new_objective(n, NO_PENALTIES), run.x)
+    return infinity_norm(g, free_indices(run.options[:tauinv], length(g)))
 end
 
 const NAMED_OPTIONS = ("alg", "optim_solver")
@@ -23,7 +31,7 @@ function training_option(name, value, order)
     return value
 end
 
-describe_training(run, order) = Dict(
+describe_training(run, order) = Dict{String,Any}(
     "init" => to_python(run.init, order), "x" => to_python(run.x, order), "loss" => run.loss, "gnorm" => run.gnorm,
     "converged" => run.converged, "status" => String(run.status), "total_time" => run.total_time,
     "flow" => describe_flow(run.flow, order), "optim" => describe_optim(run.optim, order))

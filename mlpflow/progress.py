@@ -1,0 +1,105 @@
+"""How a run goes: a record, and the bar that shows it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .params import Params
+
+__all__ = ["Progress"]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One moment of a run.
+
+    Attributes
+    ----------
+    phase : str
+        ``"flow"`` or ``"optim"``.
+    iteration : int
+        Steps of this phase so far.
+    t : float
+        Time of the flow.
+    loss, gnorm : float
+        Loss and infinity norm of the gradient.
+    stepsize : float
+        The flow's step in time, or the optimizer's step length.
+    elapsed : float
+        Seconds since the start of the run.
+    params : Params or None
+        The present parameters; only a callback gets them.
+    """
+
+    phase: str
+    iteration: int
+    t: float
+    loss: float
+    gnorm: float
+    stepsize: float
+    elapsed: float
+    params: Params | None = None
+
+    def __str__(self) -> str:
+        where = f"t = {self.t:.3g}, " if self.phase == "flow" else ""
+        return (
+            f"{self.phase}: {where}iteration {self.iteration}, loss {self.loss:.6g}, "
+            f"gradient {self.gnorm:.2e}"
+        )
+
+
+def wants_bar(progress: Any, verbosity: int) -> bool:
+    """Is a bar to be shown?"""
+    if progress is None:
+        return verbosity > 0 and (sys.stderr.isatty() or _in_notebook())
+    return progress is True
+
+
+def _in_notebook() -> bool:
+    return "ipykernel" in sys.modules and "JPY_PARENT_PID" in os.environ
+
+
+class Bar:
+    """A bar for each phase: how much of its budget of seconds is used.
+
+    Parameters
+    ----------
+    budgets : dict
+        Seconds, by phase.
+    """
+
+    def __init__(self, budgets: dict[str, float]) -> None:
+        self._budgets = budgets
+        self._bar: Any = None
+        self._phase = ""
+        self._start = 0.0
+
+    def show(self, record: Progress) -> None:
+        """Bring the bar up to date."""
+        if record.phase != self._phase:
+            self.close()
+            self._open(record)
+        self._bar.n = min(record.elapsed - self._start, self._bar.total or float("inf"))
+        self._bar.set_description_str(str(record), refresh=False)
+        self._bar.refresh()
+
+    def _open(self, record: Progress) -> None:
+        from tqdm.auto import tqdm
+
+        budget = self._budgets.get(record.phase, float("inf"))
+        limited = budget < float("inf")
+        self._phase, self._start = record.phase, record.elapsed
+        tail = "|{bar}| {elapsed} of at most {total:.3g} s" if limited else " {elapsed}"
+        self._bar = tqdm(
+            total=budget if limited else None, bar_format="{desc} " + tail, leave=True, file=sys.stderr
+        )
+
+    def close(self) -> None:
+        """Leave the bar as it is."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None

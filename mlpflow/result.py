@@ -1,0 +1,310 @@
+"""What `train` returns."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .net import Net
+from .params import Params
+from .status import Status
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["FlowResult", "OptimResult", "TrainResult", "Trajectory"]
+
+
+@dataclass(frozen=True, eq=False)
+class Trajectory:
+    """Samples of a gradient flow, the start first and the flow's end last.
+
+    Attributes
+    ----------
+    t : ndarray of shape (T,)
+    params : ndarray of shape (T, P)
+        Flat parameters, one row a time.
+    loss : ndarray of shape (T,)
+    """
+
+    t: np.ndarray
+    params: np.ndarray
+    loss: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.t)
+
+    def __repr__(self) -> str:
+        return f"Trajectory of {len(self)} samples from t = {self.t[0]:g} to t = {self.t[-1]:g}"
+
+
+@dataclass(frozen=True, eq=False)
+class FlowResult:
+    """The gradient flow's part of a run.
+
+    Attributes
+    ----------
+    status : Status
+    t, params, loss, gnorm
+        The flow's end.
+    best_params, best_loss
+        The lowest loss among its steps, where the optimizer started.
+    trajectory : Trajectory
+    iterations, accepted, rejected : int
+        Steps.
+    gradient_evaluations, hessian_evaluations, factorizations : int
+    algorithm : str
+    time : float
+        Seconds.
+    """
+
+    status: Status
+    t: float
+    params: Params
+    loss: float
+    gnorm: float
+    best_params: Params
+    best_loss: float
+    trajectory: Trajectory
+    iterations: int
+    accepted: int
+    rejected: int
+    gradient_evaluations: int
+    hessian_evaluations: int
+    factorizations: int
+    algorithm: str
+    time: float
+
+    @property
+    def message(self) -> str:
+        """The status in a sentence."""
+        return self.status.message
+
+    def __repr__(self) -> str:
+        return (
+            f"FlowResult({self.status}: t = {self.t:.6g}, loss {self.loss:.6g}, gradient "
+            f"{self.gnorm:.2e}, {self.iterations} steps of {self.algorithm} in {self.time:.3g} s)"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class OptimResult:
+    """The optimizer's part of a run.
+
+    Attributes
+    ----------
+    status : Status
+    converged : bool
+    params, loss, gnorm
+        Where it ended.
+    iterations, gradient_evaluations, hessian_evaluations, factorizations : int
+    iteration_curve, loss_curve, gnorm_curve : ndarray of shape (K,)
+        Loss and gradient norm at the iterations ``iteration_curve``.
+    algorithm : str
+    time : float
+        Seconds.
+    """
+
+    status: Status
+    converged: bool
+    params: Params
+    loss: float
+    gnorm: float
+    iterations: int
+    gradient_evaluations: int
+    hessian_evaluations: int
+    factorizations: int
+    iteration_curve: np.ndarray
+    loss_curve: np.ndarray
+    gnorm_curve: np.ndarray
+    algorithm: str
+    time: float
+
+    @property
+    def message(self) -> str:
+        """The status in a sentence."""
+        return self.status.message
+
+    def __repr__(self) -> str:
+        return (
+            f"OptimResult({self.status}: loss {self.loss:.6g}, gradient {self.gnorm:.2e}, "
+            f"{self.iterations} iterations of {self.algorithm} in {self.time:.3g} s)"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class TrainResult:
+    """What `train` found.
+
+    The keys of the reference work too: ``result["x"]``, ``result["ode_loss"]``, ...
+
+    Attributes
+    ----------
+    params : Params
+        The point found.
+    loss, gnorm : float
+        Loss and infinity norm of its gradient there, penalties included.
+    init : Params
+        Where the run started.
+    converged : bool
+        The tolerance on the gradient norm or the loss was met, and only then.
+    status : Status
+        Why the run ended; ``.message`` says it in a sentence.
+    flow : FlowResult or None
+        The gradient flow, None when it had no budget.
+    optim : OptimResult or None
+        The optimizer, None when it did not run.
+    total_time : float
+        Seconds.
+    data_gnorm : float
+        Infinity norm of the gradient without the penalties.
+    options : dict
+        The keywords of the run.
+    net : Net
+        What was trained.
+    """
+
+    params: Params
+    loss: float
+    gnorm: float
+    init: Params
+    converged: bool
+    status: Status
+    flow: FlowResult | None
+    optim: OptimResult | None
+    total_time: float
+    data_gnorm: float
+    options: dict[str, Any]
+    net: Net
+
+    @property
+    def message(self) -> str:
+        """The status in a sentence, with what to try."""
+        return self.status.message
+
+    @property
+    def trajectory(self) -> Trajectory:
+        """The flow's samples; only the start when the flow had no budget."""
+        if self.flow is not None:
+            return self.flow.trajectory
+        return Trajectory(np.zeros(1), self.init.flat[None, :].copy(), np.full(1, np.nan))
+
+    @property
+    def loss_curve(self) -> np.ndarray:
+        """The optimizer's losses; empty when it did not run."""
+        return self.optim.loss_curve if self.optim is not None else np.empty(0)
+
+    def __getitem__(self, key: str) -> Any:
+        from .reference_keys import look_up
+
+        return look_up(self, key)
+
+    def keys(self) -> list[str]:
+        """The reference keys."""
+        from .reference_keys import KEYS
+
+        return list(KEYS)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.keys())
+
+    def __contains__(self, key: object) -> bool:
+        return key in self.keys()
+
+    def save(self, path: str | Path) -> None:
+        """Write everything into one file; `mlpflow.load` reads it back exactly.
+
+        Parameters
+        ----------
+        path : path
+            Written atomically; an existing file is replaced.
+        """
+        from .storage import save
+
+        save(path, self)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the loss over the flow's time and the optimizer's iterations (needs matplotlib)."""
+        from .plot import loss_curve
+
+        axes: Axes = loss_curve(self, ax=ax)
+        return axes
+
+    def _rows(self) -> list[tuple[str, str]]:
+        rows = [
+            ("status", f"{self.status}: {self.message}"),
+            ("converged", str(self.converged)),
+            ("loss", f"{self.loss:.10g}"),
+            ("gradient norm", f"{self.gnorm:.3e}"),
+        ]
+        if self.flow is not None:
+            flow = self.flow
+            rows.append(
+                (
+                    "flow",
+                    f"{flow.algorithm}, t = {flow.t:.6g}, {flow.iterations} steps, "
+                    f"loss {flow.loss:.6g}, {flow.time:.3g} s",
+                )
+            )
+        if self.optim is not None:
+            optim = self.optim
+            rows.append(
+                ("optimizer", f"{optim.algorithm}, {optim.iterations} iterations, {optim.time:.3g} s")
+            )
+        rows.append(("network", repr(self.net).removeprefix("Net: ")))
+        return rows
+
+    def __repr__(self) -> str:
+        lines = [f"  {name:<14}{text}" for name, text in self._rows()]
+        return "\n".join(["TrainResult", *lines])
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><th style='text-align:left'>{html.escape(name)}</th>"
+            f"<td style='text-align:left'>{html.escape(text)}</td></tr>"
+            for name, text in self._rows()
+        )
+        return f"<table><caption>TrainResult</caption>{rows}</table>"
+
+
+def result_from_engine(reply: dict[str, Any], net: Net, options: dict[str, Any]) -> TrainResult:
+    """A result from the engine's plain dictionary."""
+    return TrainResult(
+        params=net._params(reply["x"]),
+        loss=reply["loss"],
+        gnorm=reply["gnorm"],
+        init=net._params(reply["init"]),
+        converged=reply["converged"],
+        status=Status(reply["status"]),
+        flow=_flow(reply["flow"], net),
+        optim=_optim(reply["optim"], net),
+        total_time=reply["total_time"],
+        data_gnorm=reply["data_gnorm"],
+        options=options,
+        net=net,
+    )
+
+
+def _flow(reply: dict[str, Any] | None, net: Net) -> FlowResult | None:
+    if reply is None:
+        return None
+    fields = dict(reply)
+    fields["params"] = net._params(fields.pop("x"))
+    fields["best_params"] = net._params(fields.pop("best_x"))
+    fields["status"] = Status(fields["status"])
+    fields["trajectory"] = Trajectory(**fields["trajectory"])
+    return FlowResult(**fields)
+
+
+def _optim(reply: dict[str, Any] | None, net: Net) -> OptimResult | None:
+    if reply is None:
+        return None
+    fields = dict(reply)
+    fields["params"] = net._params(fields.pop("x"))
+    fields["status"] = Status(fields["status"])
+    return OptimResult(**fields)

@@ -1,0 +1,127 @@
+"""Training: the gradient flow, then an optimizer, to a minimum."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .engine.selection import current_engine
+from .net import Net
+from .objective import checked_merge
+from .options import TrainOptions
+from .params import flat_parameters
+from .progress import Bar, Progress, wants_bar
+from .result import TrainResult, result_from_engine
+
+__all__ = ["train"]
+
+# Seconds between two progress reports.
+_REPORT_EVERY = 0.1
+
+
+def train(net: Net, p: Any, **keywords: Any) -> TrainResult:
+    """Follow the gradient flow of the loss from ``p``, then optimize to a minimum.
+
+    Parameters
+    ----------
+    net : Net
+    p : Params or array of shape (P,)
+        Where to start.
+    **keywords
+        alg, maxT, abstol, reltol, maxtime_ode, maxiterations_ode, n_samples_trajectory,
+        batchsize, tauinv, maxnorm, merge, optim_solver, maxtime_optim, maxiterations_optim,
+        min_gnorm, minloss, patience, verbosity, progress, callback: see `TrainOptions`. Budgets in
+        iterations make a run reproducible, budgets in seconds are for people.
+
+    Returns
+    -------
+    TrainResult
+        Also when no tolerance was met: ``.status`` says why the run ended. Ctrl-C ends the run with
+        the best point so far; pressed again it kills the engine.
+
+    Raises
+    ------
+    TypeError, ValueError
+        With what was expected and what came, before anything reaches the engine.
+    EngineError
+        When the engine failed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import mlpflow as mf
+    >>> x = np.linspace(-1, 1, 50)[:, None]
+    >>> net = mf.Net([(3, "tanh", True), (1, "identity", True)], x, np.sin(2 * x))
+    >>> p = mf.random_params(net, rng=0)
+    >>> result = mf.train(net, p, maxiterations_ode=50, maxiterations_optim=100)
+    >>> result.loss < mf.loss(net, p)
+    True
+    """
+    if not isinstance(net, Net):
+        raise TypeError(f"train: expected a mlpflow.Net, got a {type(net).__name__}")
+    options = TrainOptions.from_keywords(keywords)
+    arguments = {
+        "net": net._key,
+        "p": flat_parameters(p, net.shapes),
+        "options": options.for_engine(net.shapes),
+        "maxnorm": options.maxnorm,
+        "merge": checked_merge(options.merge, net),
+        "every": _REPORT_EVERY,
+        "callback": options.callback is not None,
+    }
+    bar = _bar(options)
+    try:
+        reply = current_engine().call(
+            "train",
+            arguments,
+            remotes=(net,),
+            on_event=_watcher(options, bar),
+            on_question=_asker(options, bar, net),
+            cancellable=True,
+        )
+    finally:
+        if bar is not None:
+            bar.close()
+    return result_from_engine(reply, net, options.to_dict())
+
+
+def _bar(options: TrainOptions) -> Bar | None:
+    if not wants_bar(options.progress, options.verbosity):
+        return None
+    return Bar({"flow": options.maxtime_ode, "optim": options.maxtime_optim})
+
+
+def _show(record: Progress, options: TrainOptions, bar: Bar | None) -> None:
+    if bar is not None:
+        bar.show(record)
+    elif callable(options.progress):
+        options.progress(record)
+
+
+def _watcher(options: TrainOptions, bar: Bar | None) -> Callable[[dict[str, Any]], None]:
+    def watch(event: dict[str, Any]) -> None:
+        _show(Progress(**event), options, bar)
+
+    return watch
+
+
+def _asker(
+    options: TrainOptions, bar: Bar | None, net: Net
+) -> Callable[[dict[str, Any]], bool] | None:
+    callback = options.callback
+    if callback is None:
+        return None
+    shown = -np.inf
+
+    def ask(question: dict[str, Any]) -> bool:
+        nonlocal shown
+        params = net._params(question.pop("params"))
+        record = Progress(**question, params=params)
+        if record.elapsed >= shown + _REPORT_EVERY:
+            shown = record.elapsed
+            _show(record, options, bar)
+        return callback(record) is True
+
+    return ask
