@@ -9,12 +9,13 @@ mutable struct Newton <: AbstractMethod
     model::SpectralModel
     region::TrustRegion
     s::Vector{Float64}
+    valley::Valley
     model_current::Bool
     try_absolute::Bool
     last_length::Float64
 end
 
-Newton(P::Int) = Newton(SpectralModel(P), TrustRegion(1.0), zeros(P), false, false, 0.0)
+Newton(P::Int) = Newton(SpectralModel(P), TrustRegion(1.0), zeros(P), Valley(P), false, false, 0.0)
 
 name(::Newton) = :newton
 iteration_cost(m::Newton) = m.model_current ? 1 : 2
@@ -30,7 +31,7 @@ end
 function refresh_model!(m::Newton, run::OptimRun)
     m.model_current && return true
     evaluate_hessian!(m.model.H, run)
-    decompose!(m.model, run.g, run.x) || return false
+    decompose!(m.model, run.g, run.loss) || return false
     run.factorizations += 1
     m.model_current = true
     m.try_absolute = false
@@ -58,12 +59,14 @@ function iterate!(m::Newton, run::OptimRun)
     return collapsed && !m.try_absolute ? rounding_reason(run) : :rejected
 end
 
-# Evaluates the trial point of model.shat: the ratio of actual to predicted reduction, and the loss there.
+# Evaluates the trial point of model.shat and brings it to the floor of the valley: the ratio of actual to predicted
+# reduction, and the loss there.
 function try_step!(m::Newton, run::OptimRun)
     predicted = predicted_reduction(m.model)
     mul!(m.s, m.model.Q, m.model.shat)
     @. run.xnew = run.x + m.s
     lossnew = evaluate_trial!(run)
-    noise = loss_noise(run, max(m.model.lambda[end], 0.0))
-    return reduction_ratio(run, lossnew, m.s, predicted, noise), lossnew
+    noise = loss_noise(run, largest_curvature(m.model))
+    ratio = reduction_ratio(run, lossnew, m.s, predicted, noise)
+    return relax!(m.valley, run, m.model, m.s, predicted, noise, ratio, lossnew)
 end

@@ -6,7 +6,8 @@
 #     run.jl            the state of a run, its stopping rules and the protocol of a method
 #     spectral_model.jl the quadratic model in the eigenbasis of the Hessian
 #     trust_region.jl   exact trust-region steps and the radius rule
-#     newton.jl         Newton's method: spectral model + trust region
+#     valley.jl         relaxation of a trial point to the floor of a curved valley
+#     newton.jl         Newton's method: spectral model + trust region + relaxation
 #     line_search.jl    strong and approximate Wolfe line search
 #     bfgs.jl           BFGS: inverse update + line search
 #     minimize.jl       the one driver loop, and the choice of the method
@@ -17,6 +18,7 @@ include("result.jl")
 include("run.jl")
 include("spectral_model.jl")
 include("trust_region.jl")
+include("valley.jl")
 include("newton.jl")
 include("line_search.jl")
 include("bfgs.jl")

@@ -6,13 +6,16 @@
 
 # Eigenvalues below this, relative to the largest, cannot be told from zero.
 const EIGENVALUE_ROUNDING = 16 * eps()
+# And slopes below this, relative to the terms that they are sums of.
+const SLOPE_ROUNDING = 4 * eps()
 
 """
     SpectralModel(P)
 
-The model m(s) = g's + s'Hs/2 with H = Q diag(lambda) Q' and ghat = Q'g. Eigenvalues at rounding level count as zero, and
-along those directions so does a gradient at rounding level: dividing one rounding error by another would send the step
-anywhere on a manifold of minima.
+The model m(s) = g's + s'Hs/2 with H = Q diag(lambda) Q' and ghat = Q'g. `shat` is the last step asked for, in the
+eigenbasis, and `shift` the mu of (H + mu I) s = -g that made it. Eigenvalues at rounding level count as zero, and along
+those directions so does a gradient at rounding level: dividing one rounding error by another would send the step anywhere
+on a manifold of minima.
 """
 mutable struct SpectralModel
     H::Matrix{Float64}
@@ -20,23 +23,25 @@ mutable struct SpectralModel
     Q::Matrix{Float64}
     ghat::Vector{Float64}
     shat::Vector{Float64}
+    shift::Float64
 end
 
-SpectralModel(P::Int) = SpectralModel(zeros(P, P), zeros(P), zeros(P, P), zeros(P), zeros(P))
+SpectralModel(P::Int) = SpectralModel(zeros(P, P), zeros(P), zeros(P, P), zeros(P), zeros(P), 0.0)
 
 """
-    decompose!(model, g, x) -> Bool
+    decompose!(model, g, loss) -> Bool
 
-Replace `model.H` by its eigendecomposition and take gradient `g` at the point `x` over to the eigenbasis. False, and
-nothing done, when the Hessian is not finite.
+Replace `model.H` by its eigendecomposition and take the gradient `g` over to the eigenbasis. False, and nothing done, when
+the Hessian is not finite.
 """
-function decompose!(model::SpectralModel, g::Vector{Float64}, x::Vector{Float64})
+function decompose!(model::SpectralModel, g::Vector{Float64}, loss::Float64)
     all(isfinite, model.H) || return false
     model.lambda, model.Q = eigen!(Symmetric(model.H))
     mul!(model.ghat, model.Q', g)
-    largest = max(abs(model.lambda[1]), abs(model.lambda[end]))
+    largest = largest_curvature(model)
     zero_lambda = EIGENVALUE_ROUNDING * largest
-    zero_slope = eps() * largest * max(1.0, norm(x))
+    # The terms of a gradient are as large as sqrt(loss * curvature) when the loss is a mean of squares.
+    zero_slope = SLOPE_ROUNDING * (norm(g) + sqrt(abs(loss) * largest))
     @inbounds for i in eachindex(model.lambda)
         if abs(model.lambda[i]) <= zero_lambda
             model.lambda[i] = 0.0
@@ -45,6 +50,8 @@ function decompose!(model::SpectralModel, g::Vector{Float64}, x::Vector{Float64}
     end
     return true
 end
+
+largest_curvature(model::SpectralModel) = max(abs(model.lambda[1]), abs(model.lambda[end]))
 
 indefinite(model::SpectralModel) = model.lambda[1] < 0
 
@@ -61,6 +68,7 @@ end
 
 function shifted_step!(model::SpectralModel, nu::Float64)
     first = model.lambda[1]
+    model.shift = max(nu - first, 0.0)
     @inbounds for i in eachindex(model.lambda)
         model.shat[i] = iszero(model.ghat[i]) ? 0.0 : -model.ghat[i] / ((model.lambda[i] - first) + nu)
     end
@@ -123,6 +131,7 @@ promises a gain at the boundary of the ball that does not exist, while this step
 converges quadratically.
 """
 function absolute_step!(model::SpectralModel)
+    model.shift = 0.0
     @inbounds for i in eachindex(model.lambda)
         model.shat[i] = iszero(model.ghat[i]) ? 0.0 : -model.ghat[i] / abs(model.lambda[i])
     end
