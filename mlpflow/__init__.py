@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .activations import ACTIVATIONS, Activation, Poly
     from .engine import EngineError, engine_info, shutdown, use_engine
+    from .initialization import random_params
     from .net import Net
     from .objective import Spectrum, gradient, hessian, hessian_spectrum, loss
     from .options import TrainOptions
     from .params import Params
     from .progress import Progress
-    from .initialization import random_params
     from .result import FlowResult, OptimResult, TrainResult, Trajectory
     from .status import Status
     from .storage import load, save

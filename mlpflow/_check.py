@@ -23,16 +23,16 @@ def to_numpy(value: Any, name: str) -> np.ndarray:
     try:
         return np.asarray(value)
     except ValueError:
-        raise ValueError(f"{name}: expected a rectangular array, got rows of different lengths") from None
+        raise ValueError(
+            f"{name}: expected a rectangular array, got rows of different lengths"
+        ) from None
 
 
 def as_floats(value: Any, name: str) -> np.ndarray:
     """A Float64 array, C-contiguous; TypeError for text, objects and complex numbers."""
     array = to_numpy(value, name)
     if array.dtype.kind not in "fiub":
-        raise TypeError(
-            f"{name}: expected real numbers, got {_dtype_text(array)}"
-        )
+        raise TypeError(f"{name}: expected real numbers, got {_dtype_text(array)}")
     return np.ascontiguousarray(array, dtype=np.float64).reshape(array.shape)
 
 
@@ -55,9 +55,7 @@ def check_finite(array: np.ndarray, name: str) -> None:
     place = tuple(int(i) for i in bad[0])
     where = place[0] if len(place) == 1 else place
     more = f" and {len(bad) - 1} more" if len(bad) > 1 else ""
-    raise ValueError(
-        f"{name}: expected finite numbers, got {array[place]} at index {where}{more}"
-    )
+    raise ValueError(f"{name}: expected finite numbers, got {array[place]} at index {where}{more}")
 
 
 def as_number(value: Any, name: str, *, low: float = -np.inf, strict: bool = False) -> float:
@@ -77,11 +75,12 @@ def as_whole(value: Any, name: str, *, low: int = 0) -> int:
     """An integer of at least ``low``; floats such as 1e5 count when they are whole."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name}: expected a whole number, got {value!r}")
-    if value != value or abs(value) == np.inf or int(value) != value:
+    number = float(value)
+    if not number.is_integer():
         raise ValueError(f"{name}: expected a whole number, got {value!r}")
-    if value < low:
+    if number < low:
         raise ValueError(f"{name}: expected a whole number of at least {low}, got {value!r}")
-    return min(int(value), 2**63 - 1)
+    return int(value) if isinstance(value, numbers.Integral) else int(number)
 
 
 def shape_text(shape: tuple[int, ...]) -> str:

@@ -37,7 +37,9 @@ class Poly:
 
     def __init__(self, *coefficients: float) -> None:
         if not coefficients:
-            raise ValueError("Poly: expected at least one coefficient, such as Poly(0, 1), got none")
+            raise ValueError(
+                "Poly: expected at least one coefficient, such as Poly(0, 1), got none"
+            )
         numbers = tuple(as_number(a, "Poly") for a in coefficients)
         object.__setattr__(self, "coefficients", numbers)
 
@@ -87,7 +89,8 @@ def checked_activation(value: Any, width: int, where: str) -> AnyActivation:
     if isinstance(value, (list, tuple)):
         if len(value) != width:
             raise ValueError(
-                f"{where}: expected one activation or {width} of them, one a neuron, got {len(value)}"
+                f"{where}: expected one activation or {width} of them, one a neuron, "
+                f"got {len(value)}"
             )
         return tuple(_checked_one(v, where) for v in value)
     return _checked_one(value, where)

@@ -54,9 +54,7 @@ def checked_targets(targets: Any, losstype: str, width: int | None) -> np.ndarra
     if array.ndim == 1:
         array = array[:, None]
     if array.ndim != 2 or array.shape[1] == 0:
-        raise ValueError(
-            f"targets: expected shape (N, Dout), got {shape_text(np.shape(raw))}"
-        )
+        raise ValueError(f"targets: expected shape (N, Dout), got {shape_text(np.shape(raw))}")
     return array
 
 
@@ -165,8 +163,6 @@ def checked_other_inputs(x: Any, inputs: int) -> np.ndarray:
             hint = "; one input a sample is x[:, None]"
         else:
             hint = ""
-        raise ValueError(
-            f"x: expected shape (N, {inputs}), got {shape_text(array.shape)}{hint}"
-        )
+        raise ValueError(f"x: expected shape (N, {inputs}), got {shape_text(array.shape)}{hint}")
     check_finite(array, "x")
     return array

@@ -8,7 +8,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .activations import AnyActivation, activation_text, checked_activation, describe, from_description
+from .activations import (
+    AnyActivation,
+    activation_text,
+    checked_activation,
+    describe,
+    from_description,
+)
 
 __all__ = ["Layer"]
 
@@ -64,7 +70,8 @@ def checked_layers(layers: Any, *, outputs: int | None = None) -> tuple[Layer, .
 def _checked_layer(entry: Any, where: str, outputs: int | None) -> Layer:
     if isinstance(entry, (str, bytes)) or not isinstance(entry, (tuple, list)) or len(entry) != 3:
         raise TypeError(
-            f'{where}: expected (width, activation, bias), such as (10, "tanh", True), got {entry!r}'
+            f'{where}: expected (width, activation, bias), such as (10, "tanh", True), '
+            f"got {entry!r}"
         )
     width, activation, bias = entry
     if width is None and outputs is not None:

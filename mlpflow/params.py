@@ -54,7 +54,9 @@ class Params(np.lib.mixins.NDArrayOperatorsMixin):
     _layers: tuple[Layer, ...] | None
 
     def __init__(self, layers: Sequence[tuple[Any, Any]]) -> None:
-        if isinstance(layers, (str, bytes, Mapping, np.ndarray)) or not isinstance(layers, Sequence):
+        if isinstance(layers, (str, bytes, Mapping, np.ndarray)) or not isinstance(
+            layers, Sequence
+        ):
             hint = "; use Params.from_dict" if isinstance(layers, Mapping) else ""
             raise TypeError(
                 "Params: expected a list of (weight, bias or None), one a layer, got a "
@@ -229,7 +231,8 @@ class Params(np.lib.mixins.NDArrayOperatorsMixin):
         for value in (*inputs, *out):
             if isinstance(value, Params) and value._shapes != self._shapes:
                 raise ValueError(
-                    f"expected parameters of the same layers, got {self._shapes} and {value._shapes}"
+                    f"expected parameters of the same layers, got {_shapes_text(self._shapes)} "
+                    f"and {_shapes_text(value._shapes)}"
                 )
         plain = [v._flat if isinstance(v, Params) else v for v in inputs]
         if out:
@@ -237,9 +240,9 @@ class Params(np.lib.mixins.NDArrayOperatorsMixin):
         result = getattr(ufunc, method)(*plain, **kwargs)
         if out:
             return out[0] if len(out) == 1 else out
-        if isinstance(result, np.ndarray) and result.shape == self._flat.shape:
-            if result.dtype == np.float64:
-                return self._make(result, self._shapes, self._layers)
+        same = isinstance(result, np.ndarray) and result.shape == self._flat.shape
+        if same and result.dtype == np.float64:
+            return self._make(result, self._shapes, self._layers)
         return result
 
     def __reduce__(self) -> tuple[object, ...]:

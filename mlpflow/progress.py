@@ -95,7 +95,10 @@ class Bar:
         self._phase, self._start = record.phase, record.elapsed
         tail = "|{bar}| {elapsed} of at most {total:.3g} s" if limited else " {elapsed}"
         self._bar = tqdm(
-            total=budget if limited else None, bar_format="{desc} " + tail, leave=True, file=sys.stderr
+            total=budget if limited else None,
+            bar_format="{desc} " + tail,
+            leave=True,
+            file=sys.stderr,
         )
 
     def close(self) -> None:

@@ -65,5 +65,7 @@ KEYS: dict[str, Callable[[TrainResult], Any]] = {
 def look_up(result: TrainResult, key: str) -> Any:
     """One of the reference keys; KeyError with "did you mean" for others."""
     if key not in KEYS:
-        raise KeyError(f"expected one of {', '.join(KEYS)}, got {key!r}{did_you_mean(str(key), KEYS)}")
+        raise KeyError(
+            f"expected one of {', '.join(KEYS)}, got {key!r}{did_you_mean(str(key), KEYS)}"
+        )
     return KEYS[key](result)

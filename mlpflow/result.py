@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -228,12 +228,24 @@ class TrainResult:
 
         save(path, self)
 
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the loss over the flow's time and the optimizer's iterations (needs matplotlib)."""
-        from .plot import loss_curve
+    def plot(self, axes: Sequence[Axes] | None = None) -> list[Axes]:
+        """Draw the loss over the flow's time and the optimizer's iterations (needs matplotlib).
 
-        axes: Axes = loss_curve(self, ax=ax)
-        return axes
+        Parameters
+        ----------
+        axes : sequence of Axes, optional
+            One for the flow, two for the optimizer (loss and gradient norm), as far as they ran; a
+            new figure otherwise.
+        """
+        from .plot import plot_loss
+
+        flow = optim = gnorm = None
+        if self.flow is not None:
+            flow = (self.trajectory.t, self.trajectory.loss)
+        if self.optim is not None:
+            iterations = self.optim.iteration_curve
+            optim, gnorm = (iterations, self.optim.loss_curve), (iterations, self.optim.gnorm_curve)
+        return plot_loss(flow, optim, gnorm, axes=axes)
 
     def _rows(self) -> list[tuple[str, str]]:
         rows = [
@@ -254,7 +266,10 @@ class TrainResult:
         if self.optim is not None:
             optim = self.optim
             rows.append(
-                ("optimizer", f"{optim.algorithm}, {optim.iterations} iterations, {optim.time:.3g} s")
+                (
+                    "optimizer",
+                    f"{optim.algorithm}, {optim.iterations} iterations, {optim.time:.3g} s",
+                )
             )
         rows.append(("network", repr(self.net).removeprefix("Net: ")))
         return rows

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import enum
+from typing import TYPE_CHECKING
 
 from .engine.discovery import engine_root
 
 __all__ = ["Status"]
 
 
-class _Explained(str, enum.Enum):
+class _Explained(enum.StrEnum):
     """A status that equals its name, so that ``result.status == "maxT"`` reads well."""
 
     @property
     def message(self) -> str:
         """What happened, and what to try."""
         return _SENTENCES[self.value]
-
-    def __str__(self) -> str:
-        return str(self.value)
 
 
 def _read_sentences() -> dict[str, str]:
@@ -30,5 +28,8 @@ def _read_sentences() -> dict[str, str]:
 
 _SENTENCES = _read_sentences()
 
-Status = _Explained("Status", {name: name for name in _SENTENCES})  # type: ignore[call-overload]
-"""Every way a run can end; ``Status.maxT.message`` explains it."""
+if TYPE_CHECKING:  # the members are not known before the table is read
+    Status = _Explained
+else:
+    Status = _Explained("Status", {name: name for name in _SENTENCES}, module=__name__)
+    Status.__doc__ = "Every way a run can end; ``Status.maxT.message`` explains it."

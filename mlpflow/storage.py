@@ -90,11 +90,13 @@ def load(path: str | Path) -> Any:
     except OSError:
         raise
     except (zipfile.BadZipFile, ValueError, KeyError, TypeError, AttributeError, EOFError) as error:
-        raise ValueError(f"{path}: expected a file written by mlpflow.save, got another: {error}") from None
+        raise ValueError(
+            f"{path}: expected a file written by mlpflow.save, got another: {error}"
+        ) from None
 
 
 def _encode(value: Any, arrays: dict[str, np.ndarray]) -> Any:
-    if value is None or isinstance(value, (bool, int, float, str)) and type(value) in _PLAIN:
+    if value is None or (type(value) in _PLAIN):
         return value
     if isinstance(value, Status):
         return {"kind": "Status", "name": str(value)}
@@ -122,9 +124,10 @@ _RECORDS: dict[str, Callable[..., Any]] = {
 
 def _encode_object(value: Any, arrays: dict[str, np.ndarray]) -> Any:
     kind = type(value).__name__
+    fields: dict[str, Any]
     if isinstance(value, Params):
-        layers = value.layer_spec
-        description = None if layers is None else describe_layers(layers)
+        spec = value.layer_spec
+        description = None if spec is None else describe_layers(spec)
         fields = {"flat": value.flat, "shapes": value.shapes}
         return {"kind": kind, **_fields(fields, arrays), "layers": description}
     if isinstance(value, Net):
@@ -162,7 +165,7 @@ def _decode(value: Any, file: Any) -> Any:
         return {_decode(k, file): _decode(v, file) for k, v in value["value"]}
     if kind == "Status":
         return Status(value["name"])
-    layers = value.get("layers")
+    layers: Any = value.get("layers")
     fields = {n: _decode(v, file) for n, v in value.items() if n not in ("kind", "layers")}
     if kind == "Params":
         checked = None if layers is None else layers_from_description(layers)

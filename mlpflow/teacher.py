@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from .data import checked_other_inputs
+from .initialization import draw
 from .layers import checked_inputs, checked_layers, layers_text
 from .net import Network
 from .params import Params, flat_parameters
-from .initialization import draw
 
 __all__ = ["TeacherNet"]
 

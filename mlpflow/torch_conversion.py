@@ -14,7 +14,7 @@ from .params import Params
 __all__ = ["params_from_torch", "params_to_torch"]
 
 
-class Elementwise(nn.Module):
+class Elementwise(nn.Module):  # type: ignore[misc]
     """An activation that torch has no module for.
 
     Parameters
@@ -36,7 +36,7 @@ class Elementwise(nn.Module):
         return self.name
 
 
-class OneEach(nn.Module):
+class OneEach(nn.Module):  # type: ignore[misc]
     """One activation a neuron.
 
     Parameters

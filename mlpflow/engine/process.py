@@ -62,7 +62,9 @@ class WorkerProcess:
             os.close(self._lifeline)
             self.exchange.close()
             if isinstance(error, OSError):
-                raise EngineError(f"{julia.path} cannot be started: {error}", kind="worker") from None
+                raise EngineError(
+                    f"{julia.path} cannot be started: {error}", kind="worker"
+                ) from None
             raise
         finally:
             os.close(lifeline)

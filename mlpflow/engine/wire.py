@@ -72,7 +72,7 @@ class Exchange:
         return offset
 
     def withdraw(self, array: np.ndarray, offset: int) -> None:
-        view = memoryview(array).cast("B")
+        view = array.data.cast("B")
         done = 0
         while done < len(view):
             n = os.preadv(self.inbox, [view[done:]], offset + done)
@@ -103,7 +103,7 @@ def _nameless_file() -> int:
 
 
 def _write_all(fd: int, array: np.ndarray, offset: int) -> bool:
-    view = memoryview(array).cast("B")
+    view = array.data.cast("B")
     done = 0
     try:
         while done < len(view):

@@ -164,10 +164,7 @@ class WorkerEngine(Engine):
         return "has ended"
 
     def _explain_death(self, process: WorkerProcess, function: str) -> EngineError:
-        if self._process is process:
-            how = self._let_go().close()
-        else:
-            how = "has ended"
+        how = self._let_go().close() if self._process is process else "has ended"
         words = process.last_words
         said = f"; its last words: {_tail(words)}" if words else ""
         return EngineError(
