@@ -85,4 +85,6 @@ def verdict(gnorm: float, curvature: Curvature, tolerance: float) -> str:
             f"a minimum to second order: no eigenvalue is negative, "
             f"but {curvature.flat} {directions} flat to rounding"
         )
-    return f"a true minimum: the gradient norm is below {tolerance:.0e}, every eigenvalue is positive"
+    return (
+        f"a true minimum: the gradient norm is below {tolerance:.0e}, every eigenvalue is positive"
+    )

@@ -24,11 +24,14 @@ class Scaling:
         The C columns.
     mean, scale : array of float, shape (C,)
         In the units of the columns.
+    constant : tuple of bool
+        Which columns did not vary, and so were not scaled.
     """
 
     names: tuple[str, ...]
     mean: NDArray[np.float64]
     scale: NDArray[np.float64]
+    constant: tuple[bool, ...]
 
     @classmethod
     def standard(cls, names: Sequence[str], values: ArrayLike) -> Scaling:
@@ -45,12 +48,12 @@ class Scaling:
         spread = np.where(constant, 1.0, spread)
         # In units of the spread, where squares neither overflow nor underflow.
         scale = np.where(constant, 1.0, spread * ((x - mean) / spread).std(axis=0))
-        return cls(tuple(names), mean, scale)
+        return cls(tuple(names), mean, scale, tuple(constant.tolist()))
 
     @classmethod
     def identity(cls, names: Sequence[str]) -> Scaling:
         """Leave the columns as they are."""
-        return cls(tuple(names), np.zeros(len(names)), np.ones(len(names)))
+        return cls(tuple(names), np.zeros(len(names)), np.ones(len(names)), (False,) * len(names))
 
     @property
     def is_identity(self) -> bool:
@@ -71,12 +74,14 @@ class Scaling:
             "names": list(self.names),
             "mean": self.mean.tolist(),
             "scale": self.scale.tolist(),
+            "constant": list(self.constant),
         }
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Scaling:
         """The inverse of `to_dict`."""
-        return cls(tuple(data["names"]), np.array(data["mean"]), np.array(data["scale"]))
+        mean, scale = np.array(data["mean"]), np.array(data["scale"])
+        return cls(tuple(data["names"]), mean, scale, tuple(data["constant"]))
 
     def _checked(self, values: ArrayLike) -> NDArray[np.float64]:
         x = np.asarray(values, dtype=np.float64)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .style import BLACK, BLUE, VERMILION, finish, new_axes, widen_log_axis
+from .style import BLACK, BLUE, VERMILION, finish, new_axes, tidy_log_axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["plot_loss"]
+__all__ = ["Curve", "draw_curve", "plot_loss", "share_log_axis"]
 
 LOSS = "mean loss"
 Curve = tuple[ArrayLike, ArrayLike]
@@ -55,7 +55,7 @@ def plot_loss(
         (gnorm, "iteration of the optimizer", r"$|\nabla L|_\infty$ of the mean loss", BLACK),
     ]
     given = [
-        (_arrays(curve), xlabel, ylabel, color)
+        (curve, xlabel, ylabel, color)
         for curve, xlabel, ylabel, color in panels
         if curve is not None and np.size(curve[1])
     ]
@@ -65,24 +65,62 @@ def plot_loss(
         axes = new_axes(len(given), (3.6 * len(given), 3.2))
     if len(axes) != len(given):
         raise ValueError(f"expected {len(given)} axes, one a curve, got {len(axes)}")
-    same_axis = []
-    for ax, ((x, y), xlabel, ylabel, color) in zip(axes, given, strict=True):
-        if ylabel == LOSS:
-            same_axis.append(ax)
-        _draw(ax, x, y, {"color": color, "linewidth": 1.8} | line)
+    for ax, (curve, xlabel, ylabel, color) in zip(axes, given, strict=True):
+        draw_curve(ax, curve, {"color": color, "linewidth": 1.8} | line)
         finish(ax, xlabel=xlabel, ylabel=ylabel)
-    _share_axis(same_axis)
+        # Panels of the same quantity have the same axis: the optimizer goes on from the flow.
+        share_log_axis([ax], *(other for other, _, label, _ in given if label == ylabel))
     axes[0].set_title(title, loc="left", fontsize="medium")
     return list(axes)
 
 
-def _share_axis(axes: list[Axes]) -> None:
-    """Show that the optimizer goes on where the flow ended."""
-    if not axes:
-        return
-    limits = np.array([ax.get_ylim() for ax in axes])
+def share_log_axis(axes: Sequence[Axes], *curves: Curve) -> None:
+    """Give all axes a y axis that has room for all curves."""
+    values = np.concatenate([_arrays(curve)[1] for curve in curves])
     for ax in axes:
-        ax.set_ylim(limits[:, 0].min(), limits[:, 1].max())
+        tidy_log_axis(ax.yaxis, values)
+
+
+def draw_curve(ax: Axes, curve: Curve, line: dict[str, Any], *, mark_start: bool = True) -> None:
+    """Draw one curve on logarithmic axes; what is not positive has no place there.
+
+    The y axis is left as it is, for `share_log_axis`.
+
+    Parameters
+    ----------
+    ax : Axes
+    curve : (array, array)
+    line : dict
+        For ``Axes.plot``; ``color`` is needed.
+    mark_start : bool
+        Put a mark at the left edge for the value at 0?
+    """
+    x, y = _arrays(curve)
+    later = x > 0
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    few = np.count_nonzero(later) <= 30
+    drawn = np.where(y > 0, y, np.nan)
+    ax.plot(x[later], drawn[later], marker="o" if few else None, markersize=3.5, **line)
+    if mark_start and not later.all():
+        _mark_start(ax, float(drawn[~later][0]), line["color"])
+    tidy_log_axis(ax.xaxis, x)
+
+
+def _mark_start(ax: Axes, height: float, color: Any) -> None:
+    # Axes coordinates in x: the left edge, wherever the data put it.
+    left_edge = ax.get_yaxis_transform()
+    ax.plot(
+        [0], [height], marker=">", markersize=6, color=color, transform=left_edge, clip_on=False
+    )
+    ax.annotate(
+        "start",
+        (0, height),
+        xycoords=left_edge,
+        xytext=(8, 5),
+        textcoords="offset points",
+        fontsize="small",
+    )
 
 
 def _arrays(curve: Curve) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -90,32 +128,3 @@ def _arrays(curve: Curve) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     if x.shape != y.shape or x.ndim != 1:
         raise ValueError(f"expected two arrays of one length, got shapes {x.shape} and {y.shape}")
     return x, y
-
-
-def _draw(ax: Axes, x: NDArray[np.float64], y: NDArray[np.float64], line: dict[str, Any]) -> None:
-    later = x > 0
-    ax.set_xscale("log")
-    ax.set_yscale("log")
-    few = np.count_nonzero(later) <= 30
-    ax.plot(x[later], y[later], marker="o" if few else None, markersize=3.5, **line)
-    if not later.all():
-        start = y[~later][0]
-        # Axes coordinates in x: the left edge, wherever the data put it.
-        ax.plot(
-            [0],
-            [start],
-            marker=">",
-            markersize=6,
-            color=line["color"],
-            transform=ax.get_yaxis_transform(),
-            clip_on=False,
-        )
-        ax.annotate(
-            "start",
-            (0, start),
-            xycoords=ax.get_yaxis_transform(),
-            xytext=(7, 6),
-            textcoords="offset points",
-            fontsize="small",
-        )
-    widen_log_axis(ax, y)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .style import BLUE, GREY, VERMILION, finish, new_axes, widen_log_axis
+from .style import BLUE, GREY, VERMILION, finish, new_axes, tidy_log_axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,6 +40,8 @@ def plot_spectrum(
     A symmetric eigensolver knows an eigenvalue to about ``P * eps * max|value|`` and no better
     (Anderson et al., LAPACK Users' Guide, section 4.7); below that line the signs mean nothing.
     """
+    from matplotlib.ticker import MaxNLocator
+
     ordered = np.sort(np.asarray(values, dtype=np.float64).ravel())
     if not ordered.size:
         raise ValueError("expected at least one eigenvalue, got none")
@@ -67,7 +69,8 @@ def plot_spectrum(
         xlabel="number of the eigenvalue, ascending",
         ylabel=r"$|\lambda|$ of the Hessian of the mean loss",
     )
-    widen_log_axis(ax, np.abs(ordered))
+    tidy_log_axis(ax.yaxis, np.abs(ordered))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_title(title, loc="left", fontsize="medium")
     ax.legend(frameon=False, fontsize="small", loc="best")
     return ax

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
 
 __all__ = [
     "BLACK",
@@ -19,7 +20,7 @@ __all__ = [
     "finish",
     "missing_matplotlib",
     "new_axes",
-    "widen_log_axis",
+    "tidy_log_axis",
 ]
 
 # Okabe and Ito (2008), "Color universal design": told apart with any colour vision, and in print.
@@ -55,17 +56,24 @@ def finish(ax: Axes, **labels: Any) -> None:
     ax.spines[["top", "right"]].set_visible(False)
 
 
-def widen_log_axis(ax: Axes, values: NDArray[np.float64]) -> None:
-    """Give a logarithmic y axis whole decades when its values span little.
+def tidy_log_axis(axis: Axis, values: NDArray[np.float64]) -> None:
+    """Readable ticks on a logarithmic axis that spans few decades.
 
-    Otherwise matplotlib labels the minor ticks of a fraction of a decade, which nobody can read.
+    There matplotlib labels every minor tick in the form 3 x 10^0, and they overlap.
     """
-    from matplotlib.ticker import NullFormatter
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
     positive = values[np.isfinite(values) & (values > 0)]
     if not positive.size:
         return
     low, high = np.log10(positive.min()), np.log10(positive.max())
-    if high - low < 1.5:
-        ax.set_ylim(10.0 ** np.floor(low - 0.02), 10.0 ** np.ceil(high + 0.02))
-        ax.yaxis.set_minor_formatter(NullFormatter())
+    if high - low < 0.8:
+        middle = (low + high) / 2
+        low, high = middle - 0.4, middle + 0.4
+    room = 0.08 * (high - low)
+    limits = 10.0 ** (low - room), 10.0 ** (high + room)
+    axis.set_view_interval(*limits, ignore=True)
+    if high - low < 2.5:
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axis.set_minor_formatter(NullFormatter())
