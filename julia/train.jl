@@ -45,11 +45,12 @@ function run_training(o::AbstractObjective, x0::AbstractVector; monitor::Abstrac
     options = merge(TRAINING_DEFAULTS, values(kwargs))
     start = time()
     init = collect(Float64, x0)
-    flow = options.maxtime_ode > 0 && options.maxiterations_ode > 0 && options.maxT > 0 ?
-           flow_phase(o, init, options, monitor) : nothing
-    optim = wants_optim(flow, options) ? optim_phase(o, flow === nothing ? init : flow.best_x, options, monitor) : nothing
+    flow = wants_flow(options) ? flow_phase(o, init, options, monitor) : nothing
+    optim = wants_optim(flow, options) ? optim_phase(o, flow_point(flow, init), options, monitor) : nothing
     return assemble(o, init, flow, optim, options, time() - start)
 end
+
+wants_flow(options) = options.maxtime_ode != 0 && options.maxiterations_ode != 0 && options.maxT != 0
 
 flow_phase(o, x, options, monitor) =
     integrate(o, x; alg = options.alg, maxT = options.maxT, abstol = options.abstol, reltol = options.reltol,
@@ -57,9 +58,13 @@ flow_phase(o, x, options, monitor) =
               min_gnorm = options.min_gnorm, minloss = options.minloss, n_samples = options.n_samples_trajectory,
               monitor = monitor)
 
+# The best point of the flow; its end where the gradient met the tolerance there, since rounding decides between their losses.
+flow_point(::Nothing, init) = init
+flow_point(flow::FlowResult, init) = flow.status === :gradient_tolerance ? flow.x : flow.best_x
+
 const FINAL_FLOW_STATUSES = (:gradient_tolerance, :loss_tolerance, :interrupted, :callback, :nonfinite_start)
 
-wants_optim(flow, options) = options.maxtime_optim > 0 && options.maxiterations_optim > 0 &&
+wants_optim(flow, options) = options.maxtime_optim != 0 && options.maxiterations_optim != 0 &&
     (flow === nothing || !(flow.status in FINAL_FLOW_STATUSES))
 
 # A parameter that the flow freezes (tauinv = 0) stays frozen in the optimizer.
@@ -94,9 +99,9 @@ with_point(r::OptimResult, restricted::RestrictedObjective) =
 # The optimizer's point where it ran; else the best point of the flow, or the start.
 function assemble(o, init, flow, optim, options, seconds)
     last_part = optim !== nothing ? optim : flow
-    x = optim !== nothing ? optim.x : flow !== nothing ? flow.best_x : init
-    g = similar(x)
-    final_loss = value_gradient!(g, o, x)
+    x = optim !== nothing ? optim.x : flow_point(flow, init)
+    g = gradient!(similar(x), o, x)
+    final_loss = value(o, x)
     gnorm = infinity_norm(g, free_indices(options.tauinv, length(x)))
     converged = gnorm <= options.min_gnorm || final_loss <= options.minloss
     status = last_part === nothing ? :not_run : last_part.status

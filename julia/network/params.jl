@@ -46,9 +46,11 @@ params(layers::Union{Tuple,AbstractVector}...) = from_matrices([weights_and_bias
 params(p::Params) = p
 
 function params(dict::AbstractDict)
-    keys_sorted = sort(collect(String, map(string, collect(keys(dict)))), by = layer_number)
-    named = Dict(string(k) => v for (k, v) in dict)
-    return from_matrices([as_matrix(named[k]) for k in keys_sorted])
+    isempty(dict) && throw(ArgumentError("expected the keys w1, w2, ..., got none"))
+    numbered = sort!([(layer_number(string(key)), matrix) for (key, matrix) in dict]; by = first)
+    [number for (number, _) in numbered] == 1:length(numbered) ||
+        throw(ArgumentError("expected the keys w1 to w$(length(numbered)), got $(join(sort!(map(string, collect(keys(dict)))), ", "))"))
+    return from_matrices([as_matrix(matrix) for (_, matrix) in numbered])
 end
 
 function layer_number(key::String)

@@ -29,9 +29,8 @@ function add_penalty_hessian!(H, m::MaxNorm, x)
     P = length(x)
     for j in 1:P
         H[j, j] += excess^2 / P
-        factor = 2 * excess / P^2 * x[j]
         for i in 1:P
-            H[i, j] = muladd(factor, x[i], H[i, j])
+            H[i, j] = muladd(2 * excess / P^2, x[i] * x[j], H[i, j])     # this grouping keeps H symmetric to the bit
         end
     end
 end
