@@ -92,7 +92,7 @@ def compare_with_teacher(teacher: Params, result: TrainResult) -> str:
     matches, extras = match_sigmoid_neurons(t, s)
 
     def cells(row: np.ndarray) -> list[str]:
-        return [f"{weight:.6f}" for weight in row]
+        return [f"{weight:z.6f}" for weight in row]
 
     lines = []
     for m in matches:

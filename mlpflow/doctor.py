@@ -93,6 +93,10 @@ def _engine(info: Callable[[], dict[str, Any]]) -> list[Finding]:
     except EngineError as error:
         last = error.trace.strip().splitlines()[-1:] if error.trace else []
         return [Finding("engine", "; ".join([str(error), *last]), f"{_mlpflow()} setup")]
+    except ImportError as error:
+        package = (error.name or "mlpflow").partition(".")[0]
+        command = f"{sys.executable} -m pip install --force-reinstall {package}"
+        return [Finding("engine", f"cannot be loaded: {error}", command)]
     seconds = format_seconds(time.perf_counter() - started)
     blas = facts.get("blas", {})
     return [

@@ -84,6 +84,9 @@ def run_experiment(experiment: Experiment, directory: Path) -> Outcome:
     directory.mkdir(parents=True, exist_ok=True)
     opening = format_rows(experiment.title, experiment.rows)
     print(opening, flush=True)
+    if sys.stderr.isatty():
+        # Otherwise a newcomer sees nothing happen for some seconds.
+        print("  (the first run in a process compiles for a few seconds)", file=sys.stderr)
     result = train(experiment.net, experiment.start, **experiment.keywords)
     spectrum, missing = _spectrum(experiment.net, result)
     rows = _run_rows(result) + experiment.conclude(result)

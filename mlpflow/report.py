@@ -9,6 +9,8 @@ from numpy.typing import ArrayLike
 
 __all__ = ["Curvature", "verdict"]
 
+NEARLY = 1e-8
+
 
 @dataclass(frozen=True)
 class Curvature:
@@ -22,6 +24,8 @@ class Curvature:
         How many eigenvalues are negative beyond rounding.
     flat : int
         How many are zero to rounding.
+    nearly_flat : int
+        How many others are below 1e-8 of the largest one.
     count : int
         How many there are.
     """
@@ -30,6 +34,7 @@ class Curvature:
     largest: float
     index: int
     flat: int
+    nearly_flat: int
     count: int
 
     @classmethod
@@ -40,12 +45,14 @@ class Curvature:
         eigensolver (Anderson et al., LAPACK Users' Guide, section 4.7).
         """
         ordered = np.sort(np.asarray(values, dtype=np.float64).ravel())
-        rounding = ordered.size * np.finfo(np.float64).eps * np.abs(ordered).max()
+        size = np.abs(ordered)
+        rounding = ordered.size * np.finfo(np.float64).eps * size.max()
         return cls(
             smallest=float(ordered[0]),
             largest=float(ordered[-1]),
             index=int(np.count_nonzero(ordered < -rounding)),
-            flat=int(np.count_nonzero(np.abs(ordered) <= rounding)),
+            flat=int(np.count_nonzero(size <= rounding)),
+            nearly_flat=int(np.count_nonzero((size > rounding) & (size < NEARLY * size.max()))),
             count=int(ordered.size),
         )
 
@@ -84,6 +91,12 @@ def verdict(gnorm: float, curvature: Curvature, tolerance: float) -> str:
         return (
             f"a minimum to second order: no eigenvalue is negative, "
             f"but {curvature.flat} {directions} flat to rounding"
+        )
+    if curvature.nearly_flat:
+        directions = "direction is" if curvature.nearly_flat == 1 else "directions are"
+        return (
+            f"a minimum: no eigenvalue is negative, but {curvature.nearly_flat} {directions} "
+            f"nearly flat (below {NEARLY:.0e} of the largest eigenvalue)"
         )
     return (
         f"a true minimum: the gradient norm is below {tolerance:.0e}, every eigenvalue is positive"

@@ -14,6 +14,7 @@ from .experiment import Experiment, Outcome, run_experiment
 from .initialization import random_params
 from .layerspec import LayerSpec, format_layers, parse_layers
 from .net import Net
+from .options import TrainOptions
 from .result import TrainResult
 from .scaling import RegressionScaling, Scaling
 from .storage import load
@@ -46,7 +47,7 @@ def train_on_table(
     ValueError
         For a table or a network that cannot be used, in one sentence.
     """
-    experiment, scaling = table_experiment(path, target, **how)
+    experiment, scaling = table_experiment(path, target, title=name, **how)
     directory = Path(out) / (name or Path(path).stem)
     directory.mkdir(parents=True, exist_ok=True)
     scaling.save(directory / SCALING)
@@ -64,6 +65,7 @@ def table_experiment(
     losstype: str = "mse",
     seed: int = 0,
     keywords: dict[str, Any] | None = None,
+    title: str | None = None,
 ) -> tuple[Experiment, RegressionScaling]:
     """What `train_on_table` runs, and the scalings that go with it.
 
@@ -85,7 +87,10 @@ def table_experiment(
         Of the random start.
     keywords : dict, optional
         For `mlpflow.train`.
+    title : str, optional
+        Of the report; the name of the file by default.
     """
+    TrainOptions.from_keywords(dict(keywords or {}))  # complains before anything is done
     if inputs is not None and target in inputs:
         raise TableError(f"{path}: expected inputs without the target, got {target!r} among them")
     columns = None if inputs is None else [*inputs, target]
@@ -110,7 +115,7 @@ def table_experiment(
         ("parameters", f"{net.nparams}, random start with seed {seed}"),
     ]
     experiment = Experiment(
-        title=Path(path).stem,
+        title=title or Path(path).stem,
         rows=rows,
         net=net,
         start=random_params(net, rng=np.random.default_rng(seed)),

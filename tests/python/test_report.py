@@ -37,6 +37,7 @@ def test_seconds(seconds, text):
 CASES = {
     "minimum": (1e-12, [1e-3, 2.0], "a true minimum"),
     "flat": (1e-12, [1e-18, 1e-3, 2.0], "1 direction is flat to rounding"),
+    "nearly flat": (1e-12, [1e-10, 1e-9, 2.0], "2 directions are nearly flat"),
     "saddle": (1e-12, [-1e-3, 2.0], "a saddle point of index 1"),
     "slope": (1e-3, [1e-3, 2.0], "not a critical point yet: the gradient norm is above 1e-08"),
     "not a number": (float("nan"), [1.0], "not a critical point yet"),

@@ -1,0 +1,44 @@
+"""The demonstration ends where the README says it ends."""
+
+import pytest
+
+import mlpflow as mf
+from mlpflow.cli import main
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory):
+    out = tmp_path_factory.mktemp("demo")
+    assert main(["demo", "--out", str(out)]) == 0
+    return out
+
+
+@pytest.mark.parametrize("name", ["penguins", "teacher-student"])
+def test_ends_in_a_true_minimum_with_report_and_pictures(out, name):
+    result = mf.load(out / name / "result.npz")
+    assert result.converged and result.gnorm < 1e-12
+    spectrum = mf.hessian_spectrum(result.net, result.params)
+    assert spectrum.index == 0 and spectrum.values[0] > 1e-8
+    report = (out / name / "report.txt").read_text()
+    assert "a true minimum" in report and "gradient_tolerance" in report
+    for picture in ("loss.png", "spectrum.png"):
+        assert (out / name / picture).stat().st_size > 10_000
+
+
+def test_student_finds_its_teacher(out):
+    assert mf.load(out / "teacher-student" / "result.npz").loss < 1e-20
+    report = (out / "teacher-student" / "report.txt").read_text()
+    table = report[report.index("  teacher        w1") :].splitlines()
+    distances = [float(line.split()[8]) for line in table[1:5]]
+    assert max(distances) < 1e-6
+    assert "student neuron" in table[6]
+
+
+def test_penguins_are_predicted_in_grams(out, capsys):
+    assert (
+        "root mean square error 272.8 in units of body_mass_g"
+        in (out / "penguins" / "report.txt").read_text()
+    )
+    assert main(["predict", str(out / "penguins"), "examples/data/penguins.csv"]) == 0
+    header, first = capsys.readouterr().out.split()[:2]
+    assert header == "body_mass_g" and 3000 < float(first) < 5000
