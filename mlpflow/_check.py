@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["as_floats", "as_number", "as_whole", "check_finite", "shape_text", "to_numpy"]
+_LONGEST = 100
+
+__all__ = ["as_floats", "as_number", "as_whole", "check_finite", "shape_text", "shown", "to_numpy"]
 
 
 def to_numpy(value: Any, name: str) -> np.ndarray:
@@ -40,7 +42,7 @@ def _dtype_text(array: np.ndarray) -> str:
     if array.dtype.kind == "c":
         return "complex numbers"
     if array.dtype.kind in "US":
-        return f"text such as {array.flat[0]!r}" if array.size else "text"
+        return f"text such as {str(array.flat[0])!r}" if array.size else "text"
     if array.dtype.kind == "O" and array.ndim == 0:
         return f"a {type(array.item()).__name__}"
     return f"an array of {array.dtype}"
@@ -63,24 +65,33 @@ def as_number(value: Any, name: str, *, low: float = -np.inf, strict: bool = Fal
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value.item()
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{name}: expected a number, got {value!r}")
+        raise TypeError(f"{name}: expected a number, got {shown(value)}")
     number = float(value)
     if not (number > low if strict else number >= low):
         bound = "" if low == -np.inf else f" {'above' if strict else 'of at least'} {low:g}"
-        raise ValueError(f"{name}: expected a number{bound}, got {value!r}")
+        raise ValueError(f"{name}: expected a number{bound}, got {shown(value)}")
     return number
 
 
 def as_whole(value: Any, name: str, *, low: int = 0) -> int:
     """An integer of at least ``low``; floats such as 1e5 count when they are whole."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{name}: expected a whole number, got {value!r}")
+        raise TypeError(f"{name}: expected a whole number, got {shown(value)}")
     number = float(value)
     if not number.is_integer():
-        raise ValueError(f"{name}: expected a whole number, got {value!r}")
+        raise ValueError(f"{name}: expected a whole number, got {shown(value)}")
     if number < low:
-        raise ValueError(f"{name}: expected a whole number of at least {low}, got {value!r}")
+        raise ValueError(f"{name}: expected a whole number of at least {low}, got {shown(value)}")
     return int(value) if isinstance(value, numbers.Integral) else int(number)
+
+
+def shown(value: object) -> str:
+    """A value in one short line, for an error message."""
+    shape = getattr(value, "shape", None)
+    if isinstance(shape, tuple) and shape:
+        return f"an array of shape {shape_text(shape)}"
+    text = " ".join(repr(value).split())
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
 
 
 def shape_text(shape: tuple[int, ...]) -> str:

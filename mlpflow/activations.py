@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from ._check import as_number
+from ._check import as_number, shown
 from ._hints import did_you_mean
 
 __all__ = ["ACTIVATIONS", "Activation", "Poly"]
@@ -99,18 +99,17 @@ def checked_activation(value: Any, width: int, where: str) -> AnyActivation:
 def _checked_one(value: Any, where: str) -> OneActivation:
     if isinstance(value, (Poly, Activation)):
         return value
-    if value == "softmax":
+    if isinstance(value, str) and value == "softmax":
         raise ValueError(
-            f'{where}: "softmax" belongs to the loss: use "identity" in the last layer and '
-            'losstype="cross_entropy"'
+            f'{where}: expected "identity" in the last layer with losstype="cross_entropy", got '
+            '"softmax", which belongs to the loss'
         )
     if isinstance(value, str) and value in ACTIVATIONS:
         return value
     name = value if isinstance(value, str) else getattr(value, "__name__", type(value).__name__)
-    shown = repr(value) if isinstance(value, str) else f"{value!r} ({type(value).__name__})"
     raise (ValueError if isinstance(value, str) else TypeError)(
         f"{where}: expected an activation ({', '.join(ACTIVATIONS)}, mf.Poly or mf.Activation), "
-        f"got {shown}{did_you_mean(str(name), ACTIVATIONS)}"
+        f"got {shown(value)}{did_you_mean(str(name), ACTIVATIONS)}"
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ._check import as_floats, check_finite, shape_text, to_numpy
+from ._check import as_floats, check_finite, shape_text, shown, to_numpy
 from ._hints import did_you_mean
 
 __all__ = ["LOSSES"]
@@ -22,7 +22,7 @@ def checked_losstype(losstype: Any) -> str:
     if isinstance(losstype, str) and losstype in LOSSES:
         return losstype
     raise ValueError(
-        f"losstype: expected one of {', '.join(LOSSES)}, got {losstype!r}"
+        f"losstype: expected one of {', '.join(LOSSES)}, got {shown(losstype)}"
         f"{did_you_mean(str(losstype), LOSSES)}"
     )
 

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ._check import shown
 from ._hints import did_you_mean
 from .layers import Layer, Shape
 from .params import Params
@@ -59,7 +60,7 @@ def draw(
     """Random parameters for layers."""
     if distribution not in DISTRIBUTIONS:
         raise ValueError(
-            f"distribution: expected one of {', '.join(DISTRIBUTIONS)}, got {distribution!r}"
+            f"distribution: expected one of {', '.join(DISTRIBUTIONS)}, got {shown(distribution)}"
             f"{did_you_mean(str(distribution), DISTRIBUTIONS)}"
         )
     generator = checked_rng(rng)
@@ -83,5 +84,5 @@ def checked_rng(rng: Any) -> np.random.Generator:
         return np.random.default_rng(int(rng))
     raise TypeError(
         "rng: expected a numpy.random.Generator such as np.random.default_rng(0), or a seed such "
-        f"as 0, got {rng!r}"
+        f"as 0, got {shown(rng)}"
     )

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ._check import shown
 from .activations import (
     AnyActivation,
     activation_text,
@@ -53,13 +54,15 @@ def checked_layers(layers: Any, *, outputs: int | None = None) -> tuple[Layer, .
     if isinstance(layers, (str, bytes)) or not isinstance(layers, Iterable):
         raise TypeError(
             'layers: expected a list such as [(10, "tanh", True), (1, "identity", True)], got '
-            f"{layers!r}"
+            f"{shown(layers)}"
         )
     entries = list(layers)
     if not entries:
         raise ValueError('layers: expected at least one, such as (1, "identity", True), got none')
     if len(entries) == 3 and isinstance(entries[0], numbers.Integral):
-        raise TypeError(f"layers: expected a list of triples, got one triple: write [{layers!r}]")
+        raise TypeError(
+            f"layers: expected a list of triples, got one triple: write [{shown(layers)}]"
+        )
     last = len(entries) - 1
     return tuple(
         _checked_layer(entry, f"layers[{i}]", outputs if i == last else None)
@@ -71,24 +74,24 @@ def _checked_layer(entry: Any, where: str, outputs: int | None) -> Layer:
     if isinstance(entry, (str, bytes)) or not isinstance(entry, (tuple, list)) or len(entry) != 3:
         raise TypeError(
             f'{where}: expected (width, activation, bias), such as (10, "tanh", True), '
-            f"got {entry!r}"
+            f"got {shown(entry)}"
         )
     width, activation, bias = entry
     if width is None and outputs is not None:
         width = outputs
     if isinstance(width, bool) or not isinstance(width, numbers.Integral):
-        raise TypeError(f"{where}: expected a whole number of neurons, got {width!r}")
+        raise TypeError(f"{where}: expected a whole number of neurons, got {shown(width)}")
     if width < 1:
         raise ValueError(f"{where}: expected at least 1 neuron, got {width}")
     if not isinstance(bias, (bool, np.bool_)):
-        raise TypeError(f"{where}: expected True or False for the bias, got {bias!r}")
+        raise TypeError(f"{where}: expected True or False for the bias, got {shown(bias)}")
     return Layer(int(width), checked_activation(activation, int(width), where), bool(bias))
 
 
 def checked_inputs(inputs: Any) -> int:
     """The number of inputs of a network without data."""
     if isinstance(inputs, bool) or not isinstance(inputs, numbers.Integral):
-        raise TypeError(f"inputs: expected the number of inputs, got {inputs!r}")
+        raise TypeError(f"inputs: expected the number of inputs, got {shown(inputs)}")
     if inputs < 1:
         raise ValueError(f"inputs: expected at least 1, got {inputs}")
     return int(inputs)

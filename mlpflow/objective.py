@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ._check import as_number
+from ._check import as_number, shown
 from .engine.selection import current_engine
 from .net import Net
 from .params import Params, flat_parameters
@@ -152,13 +152,14 @@ def checked_merge(merge: Any, net: Net) -> list[Any] | None:
     try:
         layer, (i, j), strength = merge
     except (TypeError, ValueError):
-        raise TypeError(f"merge: expected {example}, got {merge!r}") from None
+        raise TypeError(f"merge: expected {example}, got {shown(merge)}") from None
     for number in (layer, i, j):
         if isinstance(number, bool) or not isinstance(number, (int, np.integer)):
-            raise TypeError(f"merge: expected {example}, got {merge!r}")
+            raise TypeError(f"merge: expected {example}, got {shown(merge)}")
     if not 0 <= layer < len(net.layers):
         raise ValueError(
-            f"merge: expected a layer from 0 to {len(net.layers) - 1}, got {layer} in {merge!r}"
+            f"merge: expected a layer from 0 to {len(net.layers) - 1}, got {layer} in "
+            f"{shown(merge)}"
         )
     width = net.layers[layer].width
     if i == j or not (0 <= i < width and 0 <= j < width):

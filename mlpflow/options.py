@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ._check import as_number, as_whole, check_finite
+from ._check import as_number, as_whole, check_finite, shown
 from ._hints import did_you_mean
 from .params import Params, checked_vector
 from .progress import Progress
@@ -127,7 +127,7 @@ def _one_of(choices: tuple[str, ...]) -> Callable[[Any, str], str]:
         if isinstance(value, str) and value in choices:
             return value
         raise ValueError(
-            f"{name}: expected one of {', '.join(choices)}, got {value!r}"
+            f"{name}: expected one of {', '.join(choices)}, got {shown(value)}"
             f"{did_you_mean(str(value), choices)}"
         )
 
@@ -158,20 +158,20 @@ def _samples(value: Any, name: str) -> int:
 def _no_batches(value: Any, name: str) -> None:
     if value is not None:
         raise ValueError(
-            f"{name}: expected None, because a gradient flow uses all samples, got {value!r}"
+            f"{name}: expected None, because a gradient flow uses all samples, got {shown(value)}"
         )
 
 
 def _function(value: Any, name: str) -> Any:
     if value is None or callable(value):
         return value
-    raise TypeError(f"{name}: expected a function or None, got {value!r}")
+    raise TypeError(f"{name}: expected a function or None, got {shown(value)}")
 
 
 def _progress(value: Any, name: str) -> Any:
     if value is None or isinstance(value, bool) or callable(value):
         return value
-    raise TypeError(f"{name}: expected True, False, None or a function, got {value!r}")
+    raise TypeError(f"{name}: expected True, False, None or a function, got {shown(value)}")
 
 
 _CHECKS: dict[str, Callable[[Any, str], Any]] = {

@@ -217,6 +217,12 @@ class Params(np.lib.mixins.NDArrayOperatorsMixin):
         names = list(self.to_dict())
         raise KeyError(f"expected one of {', '.join(names)}, got {key!r}{did_you_mean(key, names)}")
 
+    def __getattr__(self, name: str) -> Any:
+        """What else an array has: ``.shape``, ``.sum()``, ``.max()``, ..., of the flat vector."""
+        if name.startswith("_"):
+            raise AttributeError(f"Params has no attribute {name!r}")
+        return getattr(self._flat, name)
+
     def __len__(self) -> int:
         return len(self._flat)
 

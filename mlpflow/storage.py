@@ -10,10 +10,9 @@ import dataclasses
 import json
 import os
 import tempfile
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -81,18 +80,21 @@ def load(path: str | Path) -> Any:
     ValueError
         When the file is damaged or of another kind.
     """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            document = json.loads(str(file["contents"]))
-            if document["format"] != FORMAT:
-                raise ValueError(f"expected the format {FORMAT}, got {document['format']!r}")
-            return _decode(document["value"], file)
-    except OSError:
-        raise
-    except (zipfile.BadZipFile, ValueError, KeyError, TypeError, AttributeError, EOFError) as error:
-        raise ValueError(
-            f"{path}: expected a file written by mlpflow.save, got another: {error}"
-        ) from None
+    with open(path, "rb") as file:
+        try:
+            return _read(file)
+        except Exception as error:  # the readers of ZIP, NPY and JSON raise anything on damage
+            raise ValueError(
+                f"{path}: expected a file written by mlpflow.save, got another: {error}"
+            ) from None
+
+
+def _read(file: BinaryIO) -> Any:
+    with np.load(file, allow_pickle=False) as arrays:
+        document = json.loads(str(arrays["contents"]))
+        if document["format"] != FORMAT:
+            raise ValueError(f"expected the format {FORMAT}, got {document['format']!r}")
+        return _decode(document["value"], arrays)
 
 
 def _encode(value: Any, arrays: dict[str, np.ndarray]) -> Any:
@@ -102,7 +104,7 @@ def _encode(value: Any, arrays: dict[str, np.ndarray]) -> Any:
         return {"kind": "Status", "name": str(value)}
     if isinstance(value, np.generic):
         return _encode(value.item(), arrays)
-    if isinstance(value, np.ndarray):
+    if isinstance(value, np.ndarray) and not value.dtype.hasobject:
         name = f"a{len(arrays)}"
         arrays[name] = value
         return {"array": name}

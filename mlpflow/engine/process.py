@@ -26,6 +26,9 @@ _READ_SIZE = 1 << 16
 _LAST_LINES = 30
 _HEADER = 8
 
+# Seconds that a worker may take to end by itself.
+_PATIENCE = 1.0
+
 
 class WorkerDied(Exception):  # noqa: N818 - an event that the engine handles, never shown
     """The process has gone."""
@@ -120,12 +123,12 @@ class WorkerProcess:
         for stream in (self._process.stdin, self._process.stdout):
             assert stream is not None
             stream.close()
-        os.close(self._lifeline)
         try:
-            code = self._process.wait(timeout=1)
+            code = self._process.wait(timeout=_PATIENCE)
         except subprocess.TimeoutExpired:
             self.kill()
             code = self._process.wait()
+        os.close(self._lifeline)  # not before: it would end the process in the middle of a print
         self._relay.join(timeout=1)
         assert self._process.stderr is not None
         if not self._relay.is_alive():
