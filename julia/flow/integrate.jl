@@ -1,6 +1,6 @@
 # The driver of every flow: one loop, which knows the stepper protocol and nothing about a method.
 
-const STALL_STEPS = 500             # accepted steps without progress after which an endless flow has arrived
+const STALL_STEPS = 200             # accepted steps without progress after which an endless flow has arrived
 const BLOW_UP = 1e6                 # growth of the parameters that, with a vanishing step size, means divergence
 
 # All that the loop carries along. `sampler` and `monitor` are concrete types for speed.

@@ -145,6 +145,5 @@ function choose(s::LogSampler, n::Int, tend::Float64)
     kept = [j for j in 1:s.count if s.t[j] < tend]
     wanted = max(n - 2, 0)
     length(kept) <= wanted && return kept
-    wanted == 0 && return Int[]
-    return unique(kept[round.(Int, range(1, length(kept); length=wanted))])
+    return [kept[1+div(2 * (i - 1) * (length(kept) - 1) + wanted - 1, 2 * max(wanted - 1, 1))] for i in 1:wanted]
 end
