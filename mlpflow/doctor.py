@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import platform
 import re
 import sys
@@ -62,7 +63,9 @@ def examine(
         julia = find()
     except EngineError as error:
         # The message says what to do; the command alone is easier to copy.
-        return [*findings, Finding("Julia", str(error), f"{_mlpflow()} setup")]
+        named = "MLPFLOW_JULIA" in os.environ
+        mend = "unset MLPFLOW_JULIA" if named else f"{_mlpflow()} setup"
+        return [*findings, Finding("Julia", str(error), mend)]
     version = ".".join(map(str, julia.version))
     findings.append(Finding("Julia", f"{version}, {julia.path} (from {julia.source})"))
     return findings + _engine(info)

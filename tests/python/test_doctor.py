@@ -42,15 +42,22 @@ def test_what_the_engine_says_is_shown():
     assert findings["threads"].value == "1 Julia, 1 BLAS"
 
 
-def test_no_julia():
+def test_no_julia(monkeypatch):
     def find():
         raise EngineError("no Julia of version 1.5 or newer found", kind="worker")
 
+    monkeypatch.delenv("MLPFLOW_JULIA", raising=False)
     findings = examine(find, lambda: INFO)
     assert not healthy(findings)
     assert named(findings)["Julia"].mend.endswith("-m mlpflow setup")
     text = format_findings(findings)
     assert "mend: " in text and text.endswith("Needs mending: Julia.")
+
+
+def test_a_wrong_mlpflow_julia(monkeypatch, capsys):
+    monkeypatch.setenv("MLPFLOW_JULIA", "/nowhere/julia")
+    assert main(["doctor"]) == 1
+    assert "mend: unset MLPFLOW_JULIA" in capsys.readouterr().out
 
 
 def test_an_engine_that_does_not_start():
