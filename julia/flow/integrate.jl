@@ -1,6 +1,8 @@
 # The driver of every flow: one loop, which knows the stepper protocol and nothing about a method.
 
 const STALL_STEPS = 200             # accepted steps without progress after which an endless flow has arrived
+const ENERGY_ERROR = 2.0^5          # what a step counts as that makes the loss rise: half of it is tried next
+const SMALLEST_DT = 1e-200          # at t = 0, where every step moves time
 const BLOW_UP = 1e6                 # growth of the parameters that, with a vanishing step size, means divergence
 
 # All that the loop carries along. `sampler` and `monitor` are concrete types for speed.
@@ -138,7 +140,7 @@ function step!(run::FlowRun, stepper::AbstractStepper, tolerance::Tolerance, tne
     err = attempt!(stepper, problem, state, tolerance)
     if err <= 1
         evaluate_end!(state, problem)
-        err = admissible(run) ? err : (isfinite(state.lossnew) ? 2.0 : NaN)
+        err = admissible(run) ? err : isfinite(state.lossnew) ? ENERGY_ERROR : NaN
     end
     if err <= 1
         accepted!(stepper, state)
@@ -152,7 +154,7 @@ function step!(run::FlowRun, stepper::AbstractStepper, tolerance::Tolerance, tne
     run.rejected += 1
     run.nonfinite_rejections = isfinite(err) ? 0 : run.nonfinite_rejections + 1
     state.dt = dt_after_rejection!(run.controller, state.dt, err, k)
-    return state.t + state.dt > state.t
+    return state.dt > SMALLEST_DT && state.t + state.dt > state.t
 end
 
 # Along the flow the loss falls. A rise is allowed as far as the tolerance explains it: reltol of the loss, and abstol^2,

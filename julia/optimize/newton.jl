@@ -39,7 +39,7 @@ function refresh_model!(m::Newton, run::OptimRun)
 end
 
 function iterate!(m::Newton, run::OptimRun)
-    refresh_model!(m, run) || return :diverged
+    refresh_model!(m, run) && m.region.radius < TR_HORIZON || return :diverged
     absolute = m.try_absolute
     length = absolute ? absolute_step!(m.model) : trust_region_step!(m.model, m.region.radius)
     m.last_length = length

@@ -122,18 +122,24 @@ function boundary_shift(model::SpectralModel, radius::Float64)
     return nu
 end
 
+# Least part of an absolute step that goes along the direction of most negative curvature.
+const ESCAPE = 0.1
+
 """
     absolute_step!(model) -> Float64
 
 Write the step with all eigenvalues replaced by their absolute values into `model.shat` and return its length. Close to
 a manifold of minima the flat directions have curvatures of either sign that vanish with the gradient; a negative one
 promises a gain at the boundary of the ball that does not exist, while this step stays of the size of the gradient and
-converges quadratically.
+converges quadratically. A tenth of it at least goes along the direction of most negative curvature: where the gradient is
+orthogonal to that, the step would lead into a saddle.
 """
 function absolute_step!(model::SpectralModel)
     model.shift = 0.0
     @inbounds for i in eachindex(model.lambda)
         model.shat[i] = iszero(model.ghat[i]) ? 0.0 : -model.ghat[i] / abs(model.lambda[i])
     end
+    length = norm(model.shat)
+    abs(model.shat[1]) < ESCAPE * length && (model.shat[1] = copysign(ESCAPE * length, model.shat[1]))
     return norm(model.shat)
 end

@@ -7,6 +7,7 @@ const TR_POOR = 0.25
 const TR_GOOD = 0.75
 const TR_SHRINK = 0.25
 const TR_GROW = 3.0
+const TR_HORIZON = 1e150        # beyond it the squares of lengths are not finite
 
 """
     TrustRegion(radius)
@@ -38,12 +39,12 @@ Estimate of the rounding error of a loss: that of its sum, and the change that t
 first (gradient) and second order (`curvature`: largest eigenvalue, or 0 when it is not known).
 """
 function loss_noise(run::OptimRun, curvature::Float64)
-    slope, size = 0.0, 0.0
+    slope = 0.0
     @inbounds for i in eachindex(run.x)
         slope += abs(run.g[i] * run.x[i])
-        size += abs2(run.x[i])
     end
-    return LOSS_ROUNDING * (abs(run.loss) + slope) + abs2(eps()) * curvature * size
+    second_order = curvature > 0 ? curvature * abs2(eps() * norm(run.x)) : 0.0
+    return LOSS_ROUNDING * (abs(run.loss) + slope) + second_order
 end
 
 # Predicted reductions below this multiple of the noise are measured by gradients.
