@@ -3,6 +3,8 @@ PYTHON_BIN = .venv/bin/python
 JULIA = "$$(cat .venv/julia-path)"
 
 .PHONY: help setup demo test test-julia test-python lint bench docs clean
+# The parts of the tests share two processors and one terminal.
+.NOTPARALLEL:
 
 help:
 	@echo "make setup   a virtual environment in .venv, the Python dependencies and a Julia"
@@ -30,6 +32,9 @@ test-python: setup
 lint: setup
 	$(PYTHON_BIN) -m ruff check .
 	$(PYTHON_BIN) -m mypy
+
+bench: setup
+	$(PYTHON_BIN) benchmarks/objective.py
 
 docs: setup
 	$(PYTHON_BIN) -m pytest tests/python/test_readme.py tests/python/test_examples.py
