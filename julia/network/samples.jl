@@ -1,6 +1,6 @@
 # The data of a network in the layout of the kernels: tiles of samples, samples along the contiguous axis.
 
-const TILE = 64            # samples a tile: activations of a narrow layer stay in the first-level cache
+const TILE = 128           # samples a tile: the arrays of a narrow layer stay in the second-level cache, sums are long
 const VECTOR_LENGTH = 8    # Float64 numbers in the widest vector register; tiles are padded to a multiple of it
 
 """

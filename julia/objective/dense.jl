@@ -15,43 +15,51 @@ function multiply!(out::Matrix{T}, in::Matrix{T}, M::Matrix{T}) where {T}
     end
     d, n = size(M)
     for k in 1:n
-        first_column!(out, in, M, k)
-        j = 2
+        j = first_columns!(out, in, M, k)
         while j + 3 <= d
-            add_four_columns!(out, in, M, j, k)
+            add_columns!(out, in, j, k, column_entries(M, j, k, Val(4)))
             j += 4
         end
         while j <= d
-            add_column!(out, in, M, j, k)
+            add_columns!(out, in, j, k, column_entries(M, j, k, Val(1)))
             j += 1
         end
     end
     return out
 end
 
-@inline function first_column!(out, in, M, k)
-    @inbounds m = M[1, k]
+# Up to four columns a pass over the tile: out is loaded and stored once for them.
+@inline function first_columns!(out, in, M, k)
+    d = size(M, 1)
+    if d == 1
+        set_columns!(out, in, k, column_entries(M, 1, k, Val(1)))
+    elseif d == 2
+        set_columns!(out, in, k, column_entries(M, 1, k, Val(2)))
+    elseif d == 3
+        set_columns!(out, in, k, column_entries(M, 1, k, Val(3)))
+    else
+        set_columns!(out, in, k, column_entries(M, 1, k, Val(4)))
+    end
+    return min(d, 4) + 1
+end
+
+@inline column_entries(M, j, k, ::Val{C}) where {C} = ntuple(c -> @inbounds(M[j+c-1, k]), Val(C))
+
+@inline function set_columns!(out, in, k, m::NTuple{C}) where {C}
     @inbounds @simd ivdep for t in axes(out, 1)
-        out[t, k] = in[t, 1] * m
+        out[t, k] = combination(in, t, 1, m)
     end
 end
 
-@inline function add_column!(out, in, M, j, k)
-    @inbounds m = M[j, k]
+@inline function add_columns!(out, in, j, k, m::NTuple{C}) where {C}
     @inbounds @simd ivdep for t in axes(out, 1)
-        out[t, k] = muladd(in[t, j], m, out[t, k])
+        out[t, k] += combination(in, t, j, m)
     end
 end
 
-@inline function add_four_columns!(out, in, M, j, k)
-    @inbounds m1, m2, m3, m4 = M[j, k], M[j+1, k], M[j+2, k], M[j+3, k]
-    @inbounds @simd ivdep for t in axes(out, 1)
-        s = muladd(in[t, j], m1, out[t, k])
-        s = muladd(in[t, j+1], m2, s)
-        s = muladd(in[t, j+2], m3, s)
-        out[t, k] = muladd(in[t, j+3], m4, s)
-    end
-end
+# sum_c in[t, j + c - 1] m[c]
+@inline combination(in, t, j, m::NTuple{1}) = @inbounds in[t, j] * m[1]
+@inline combination(in, t, j, m::NTuple) = @inbounds muladd(in[t, j], m[1], combination(in, t, j + 1, Base.tail(m)))
 
 """
     accumulate_product!(C, A, B) -> C
@@ -63,14 +71,40 @@ function accumulate_product!(C::Matrix{T}, A::Matrix{T}, B::Matrix{T}) where {T}
         return BLAS.gemm!('T', 'N', one(T), A, B, one(T), C)
     end
     n, d = size(C)
-    for j in 1:d, i in 1:n
-        s = zero(T)
-        @inbounds @simd for t in axes(A, 1)
-            s = muladd(A[t, i], B[t, j], s)
+    for i in 1:n
+        j = 1
+        while j + 2 <= d
+            add_three_sums!(C, A, B, i, j)
+            j += 3
         end
-        @inbounds C[i, j] += s
+        while j <= d
+            add_sum!(C, A, B, i, j)
+            j += 1
+        end
     end
     return C
+end
+
+@inline function add_sum!(C::Matrix{T}, A, B, i, j) where {T}
+    s = zero(T)
+    @inbounds @simd for t in axes(A, 1)
+        s = muladd(A[t, i], B[t, j], s)
+    end
+    @inbounds C[i, j] += s
+end
+
+# Three sums share the loads of A, and their additions do not wait for each other.
+@inline function add_three_sums!(C::Matrix{T}, A, B, i, j) where {T}
+    s1, s2, s3 = zero(T), zero(T), zero(T)
+    @inbounds @simd for t in axes(A, 1)
+        a = A[t, i]
+        s1 = muladd(a, B[t, j], s1)
+        s2 = muladd(a, B[t, j+1], s2)
+        s3 = muladd(a, B[t, j+2], s3)
+    end
+    @inbounds C[i, j] += s1
+    @inbounds C[i, j+1] += s2
+    @inbounds C[i, j+2] += s3
 end
 
 """
