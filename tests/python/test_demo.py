@@ -1,5 +1,7 @@
 """The demonstration ends where the README says it ends."""
 
+from pathlib import Path
+
 import pytest
 
 import mlpflow as mf
@@ -23,6 +25,15 @@ def test_ends_in_a_true_minimum_with_report_and_pictures(out, name):
     assert "a true minimum" in report and "gradient_tolerance" in report
     for picture in ("loss.png", "spectrum.png"):
         assert (out / name / picture).stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    "label", ["network", "parameters", "final loss", "fit", "Hessian", "found"]
+)
+def test_readme_shows_what_is_printed(out, label):
+    readme = (Path(__file__).parents[2] / "README.md").read_text().splitlines()
+    (line,) = [line for line in readme if line.startswith(f"  {label:<15}")]
+    assert line in (out / "penguins" / "report.txt").read_text().splitlines()
 
 
 def test_student_finds_its_teacher(out):
