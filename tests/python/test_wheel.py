@@ -23,12 +23,12 @@ def unpacked(tmp_path_factory):
 
 
 def test_carries_what_the_engine_needs(unpacked):
-    for source in ["Project.toml", "src", "julia", "scripts", "examples/data"]:
-        files = [ROOT / source] if (ROOT / source).is_file() else (ROOT / source).rglob("*")
+    for pattern in ["Project.toml", "src/*", "julia/**/*", "scripts/julia*.sh", "examples/data/*"]:
+        files = [file for file in ROOT.glob(pattern) if file.is_file()]
+        assert files
         for file in files:
             carried = unpacked / "mlpflow" / "_engine" / file.relative_to(ROOT)
-            if file.is_file() and file.name != "setup.sh":
-                assert carried.read_bytes() == file.read_bytes()
+            assert carried.read_bytes() == file.read_bytes()
     assert (unpacked / "mlpflow" / "py.typed").is_file()
     assert not list(unpacked.glob("tests*"))
 
