@@ -22,6 +22,8 @@ from .text import format_table
 __all__ = ["compare_with_teacher", "penguins", "run_demo", "teacher_student"]
 
 SEED = 0
+# A loss below this, in units of outputs of size 1, is that of a student that equals its teacher.
+FOUND = 1e-10
 # Budgets in flow time and iterations, not in seconds: the numbers are the same on every machine.
 KEYWORDS = {"maxT": 1000.0, "maxiterations_optim": 10_000, "min_gnorm": 1e-12}
 
@@ -106,6 +108,8 @@ def compare_with_teacher(teacher: Params, result: TrainResult) -> str:
     weights = ["w1", "w2", "a"]
     header = ["teacher", *weights, "student", *weights, "distance", ""]
     notes = [f"  student neuron {extra.student + 1}: {extra.role}" for extra in extras]
-    if any(m.flipped for m in matches):
+    if result.loss > FOUND:
+        notes.append("  the loss is not 0: a minimum where the student does not equal its teacher")
+    elif any(m.flipped for m in matches):
         notes.append("  signs turned: a sigmoid(z) = a - a sigmoid(-z), the constants add up to 0")
     return "\n".join([format_table(header, lines), *notes])

@@ -98,9 +98,10 @@ def _role(s: NDArray[np.float64], j: int, matches: list[NeuronMatch], tol: float
         return f"the constant {outgoing[j] / 2:.4g}: its incoming weights are 0"
     for match in matches:
         k = match.student
-        if np.linalg.norm(incoming[j] - incoming[k]) < tol:
+        apart = np.linalg.norm(incoming[j] - incoming[k])
+        if apart < tol:
             return (
-                f"merged with student neuron {k + 1}: same incoming weights, "
+                f"merged with student neuron {k + 1}: incoming weights {apart:.1e} apart, "
                 f"outgoing weights add up to {outgoing[j] + outgoing[k]:.4g}"
             )
         if np.linalg.norm(incoming[j] + incoming[k]) < tol:

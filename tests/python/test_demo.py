@@ -1,11 +1,13 @@
 """The demonstration ends where the README says it ends."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
 import mlpflow as mf
 from mlpflow.cli import main
+from mlpflow.demo import compare_with_teacher
 
 
 @pytest.fixture(scope="module")
@@ -53,3 +55,11 @@ def test_penguins_are_predicted_in_grams(out, capsys):
     assert main(["predict", str(out / "penguins"), "examples/data/penguins.csv"]) == 0
     header, first = capsys.readouterr().out.split()[:2]
     assert header == "body_mass_g" and 3000 < float(first) < 5000
+
+
+def test_another_minimum_is_not_called_the_teacher(out):
+    """At the same point, but compared with another teacher: the loss decides."""
+    result = mf.load(out / "teacher-student" / "result.npz")
+    elsewhere = dataclasses.replace(result, loss=1e-4)
+    teacher = mf.Params([([[1.0, 0.0]] * 4, None), ([[1.0] * 4], None)])
+    assert "a minimum where the student does not equal" in compare_with_teacher(teacher, elsewhere)
