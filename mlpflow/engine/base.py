@@ -75,5 +75,9 @@ class Engine(abc.ABC):
         """End the engine; the next call starts a new one."""
 
     @abc.abstractmethod
+    def terminate(self) -> None:
+        """Python ends: end the engine without waiting for a call of another thread."""
+
+    @abc.abstractmethod
     def abandon(self) -> None:
         """In a forked child: let go of what belongs to the parent."""

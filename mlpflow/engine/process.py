@@ -18,9 +18,10 @@ from .wire import Exchange, frame
 
 __all__ = ["WorkerDied", "WorkerProcess"]
 
-# Arrays of at least so many bytes go through the exchange files. Measured on Julia 1.5.3: see
-# the comment at WorkerProcess.
-EXCHANGE_THRESHOLD = 1 << 18
+# Arrays of at least so many bytes go through the exchange files. Measured with Julia 1.5.3, there
+# and back: 64 KiB take 0.05 ms and 0.11 ms through the pipe, 256 KiB 0.10 ms and 0.88 ms, 1 MiB
+# 0.30 ms and 2.8 ms.
+EXCHANGE_THRESHOLD = 1 << 16
 
 _READ_SIZE = 1 << 16
 _LAST_LINES = 30

@@ -117,6 +117,11 @@ def _after_fork_in_child() -> None:
         engine.abandon()
 
 
-atexit.register(shutdown)
+def _at_exit() -> None:
+    if _engine is not None:
+        _engine.terminate()
+
+
+atexit.register(_at_exit)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -26,6 +26,9 @@ _ELEMENTS = [
 ]
 _CODES = {dtype: code for code, dtype in enumerate(_ELEMENTS, start=1)}
 
+# A file keeps so many bytes for the next call: new memory would have to be cleared first.
+_KEEP = 1 << 26
+
 _LARGEST_IN_FRAME = 2**32 - 256
 
 
@@ -62,7 +65,7 @@ class Exchange:
         self.outbox = _nameless_file()
         self.inbox = _nameless_file()
         self._written = 0
-        self._read = False
+        self._read = 0
 
     def deposit(self, array: np.ndarray) -> int | None:
         offset = self._written
@@ -79,16 +82,15 @@ class Exchange:
             if n == 0:
                 raise ValueError(f"expected {len(view)} bytes in the exchange file, got {done}")
             done += n
-        self._read = True
+        self._read = max(self._read, offset + done)
 
     def clear(self) -> None:
-        """Give the memory back; only when no call is under way."""
-        if self._written:
+        """Start again at the beginning, once no call is under way; much memory is given back."""
+        if self._written > _KEEP:
             os.ftruncate(self.outbox, 0)
-            self._written = 0
-        if self._read:
+        if self._read > _KEEP:
             os.ftruncate(self.inbox, 0)
-            self._read = False
+        self._written = self._read = 0
 
     def close(self) -> None:
         for fd in (self.outbox, self.inbox):

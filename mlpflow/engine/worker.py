@@ -68,6 +68,16 @@ class WorkerEngine(Engine):
             if self._process is not None:
                 self._let_go().close()
 
+    def terminate(self) -> None:
+        # A thread may be in the middle of a call, and hold the lock, for minutes.
+        if self._lock.acquire(timeout=0.1):
+            try:
+                self.shutdown()
+            finally:
+                self._lock.release()
+        elif self._process is not None:
+            self._process.kill()
+
     def abandon(self) -> None:
         if self._process is not None:
             self._process.abandon()

@@ -351,6 +351,31 @@ mf.train(net, mf.random_params(net, rng=0), progress=die, maxtime_ode=100, min_g
     assert wait_for_end(pid)
 
 
+def test_python_can_end_while_a_thread_is_in_a_call(run_python):
+    code = """
+import threading
+import numpy as np
+import mlpflow as mf
+x = np.linspace(-1, 1, 20)[:, None]
+net = mf.Net([(3, "tanh", True), (1, "identity", True)], x, np.sin(3 * x))
+p = mf.random_params(net, rng=0)
+begun = threading.Event()
+def run():
+    try:
+        mf.train(net, p, progress=lambda progress: begun.set(), alg="DP5", abstol=1e-12,
+                 reltol=1e-12, min_gnorm=0, minloss=-1, maxiterations_ode=10**12)
+    except mf.EngineError:
+        pass
+threading.Thread(target=run, daemon=True).start()
+begun.wait()
+print("end")
+"""
+    start = time.perf_counter()
+    done = run_python(code)
+    assert done.stdout == "end\n"
+    assert time.perf_counter() - start < 60  # the run itself would take 180 s
+
+
 def test_shutdown_ends_the_process_and_may_be_repeated():
     echo(0)
     pid = current_engine().pid
