@@ -57,26 +57,26 @@ function dt_after_rejection!(c::PIController, dt::Float64, err::Float64, k::Int)
 end
 
 """
-    first_dt(problem, state, work, tol, k) -> Float64
+    first_dt(problem, state, tol, k, evaluations) -> Float64
 
-A first step size from the sizes of x, x' and an estimate of x'' (one gradient evaluation).
-Hairer, Norsett, Wanner, Solving Ordinary Differential Equations I, II.4 (4.14).
+A first step size from the sizes of x, x' and an estimate of x''. Spends one gradient evaluation, more where the flow is
+not finite nearby, and at most `evaluations`. Hairer, Norsett, Wanner, Solving Ordinary Differential Equations I, II.4 (4.14).
 """
-function first_dt(problem::FlowProblem, state::FlowState, tol::Tolerance, k::Int)
-    d0, d1 = 0.0, 0.0
+function first_dt(problem::FlowProblem, state::FlowState, tol::Tolerance, k::Int, evaluations::Int)
+    d0, d1, d2 = 0.0, 0.0, 0.0
     for i in eachindex(state.x)
         w = scale(tol, state.x[i], state.x[i])
         d0 = max(d0, abs(state.x[i]) / w)
         d1 = max(d1, abs(state.f[i]) / w)
     end
     h0 = d0 < 1e-5 || d1 < 1e-5 ? 1e-6 : 0.01 * d0 / d1
-    for _ in 1:30
+    evaluations >= 1 || return h0
+    for _ in 1:min(evaluations, 30)
         @. state.xnew = state.x + h0 * state.f
         rhs!(state.fnew, problem, state.xnew)
         all(isfinite, state.fnew) && break
         h0 /= 10
     end
-    d2 = 0.0
     for i in eachindex(state.x)
         d2 = max(d2, abs(state.fnew[i] - state.f[i]) / (h0 * scale(tol, state.x[i], state.x[i])))
     end

@@ -21,7 +21,6 @@ const DP5_D = (-12715105075 / 11282082432, 0.0, 87487479700 / 32700410799, -1069
 # was within about 10 % of the faster method on eight architectures (10 to 140 parameters) x tolerances 1e-4, 1e-6, 1e-8 x
 # maxT = 100, 10^4; with 3.25 it was up to twice as slow at 1e-8.
 const DP5_STIFF_BOUND = 2.0
-const DP5_STIFF_STEPS = 15
 
 """
     DP5(P)
@@ -45,7 +44,7 @@ error_exponent(::DP5) = 5
 # reference at 1e-12 on which both methods agree: with this factor the largest error is about the tolerance.
 calibration(::DP5) = 0.4
 step_cost(::DP5) = 6
-stiff(s::DP5) = s.stiff_steps >= DP5_STIFF_STEPS
+stiff_steps(s::DP5) = s.stiff_steps
 
 function restart!(s::DP5)
     s.stiff_steps = 0
@@ -101,7 +100,7 @@ function lipschitz(ka::Vector{Float64}, kb::Vector{Float64}, xa::Vector{Float64}
     return dx > 0 ? sqrt(df / dx) : 0.0
 end
 
-# Stiff: the limit was met 15 times with never 6 ordinary steps in a row between (Hairer's rule).
+# A stiff stretch ends with 6 ordinary steps in a row (Hairer's rule).
 function accepted!(s::DP5, state::FlowState)
     if s.rate > DP5_STIFF_BOUND
         s.stiff_steps += 1

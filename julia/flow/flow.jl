@@ -5,16 +5,18 @@
 #     dp5.jl          explicit Runge-Kutta, order 5
 #     rodas5p.jl      L-stable Rosenbrock, order 5, exact Hessian
 #     controller.jl   the one step-size controller
+#     switching.jl    the choice of the method on the way
 #     sampler.jl      the trajectory, from dense output
 #     result.jl       what comes back
 #     options.jl      checked keywords
-#     integrate.jl    the one driver loop, and the choice of the integrator
+#     integrate.jl    the one driver loop
 
 include("problem.jl")
 include("stepper.jl")
 include("dp5.jl")
 include("rodas5p.jl")
 include("controller.jl")
+include("switching.jl")
 include("sampler.jl")
 include("result.jl")
 include("options.jl")

@@ -11,6 +11,7 @@ mutable struct FlowRun{O<:AbstractObjective,S<:AbstractSampler,M<:AbstractMonito
     state::FlowState
     options::FlowOptions
     controller::PIController
+    switch::Switch
     sampler::S
     monitor::M
     x0::Vector{Float64}
@@ -62,8 +63,8 @@ function integrate(o::AbstractObjective, x0; alg=:auto, maxT=Inf, abstol=1e-6, r
     sampler = saveat === nothing ? LogSampler(length(x), options.n_samples) :
               TimesSampler(length(x), checked_times(saveat, options.maxT))
     state = FlowState(x)
-    run = FlowRun(problem, state, options, PIController(), sampler, monitor, copy(x), NaN, copy(x), NaN, NaN, 0, 0, 0,
-                  0, first_algorithm(options), start)
+    run = FlowRun(problem, state, options, PIController(), Switch(), sampler, monitor, copy(x), NaN, copy(x), NaN, NaN,
+                  0, 0, 0, 0, options.alg === :auto ? :DP5 : options.alg, start)
     return follow!(run)
 end
 
@@ -81,9 +82,7 @@ function follow!(run::FlowRun)
     end
     status = :handover
     while status === :handover
-        stepper = make_stepper(run.algorithm, length(state.x))
-        status = drive!(run, stepper)
-        status === :handover && (run.algorithm = :Rodas5P)
+        status = drive!(run, make_stepper(run.algorithm, length(state.x)))
     end
     return finish(run, status)
 end
@@ -93,15 +92,11 @@ function make_stepper(algorithm::Symbol, P::Int)
     return Rodas5P(P)
 end
 
-# Measured on networks of 10 to 600 parameters: before stability limits the step DP5 is 2 to 10 times cheaper even for 10
-# parameters, afterwards Rodas5P. So `:auto` starts with DP5 and hands over when the flow has become stiff. Above
-# LARGEST_IMPLICIT parameters Hessian and factorisation cost more than the steps that they would save.
-const LARGEST_IMPLICIT = 2000
-
-first_algorithm(options::FlowOptions) = options.alg === :auto ? :DP5 : options.alg
-
-function wants_handover(run::FlowRun, stepper::AbstractStepper)
-    return run.options.alg === :auto && stiff(stepper) && length(run.x0) <= LARGEST_IMPLICIT
+function wants_handover!(run::FlowRun, stepper::AbstractStepper)
+    run.options.alg === :auto || return false
+    now = run.algorithm
+    run.algorithm = next_algorithm!(run.switch, now, stiff_steps(stepper), run.state.t, run.accepted, length(run.x0))
+    return run.algorithm !== now
 end
 
 # The loop. Returns a status, or :handover when another method should go on from here.
@@ -110,19 +105,26 @@ function drive!(run::FlowRun, stepper::AbstractStepper)
     tolerance = tighten(options.tolerance, calibration(stepper))
     restart!(stepper)
     reset!(run.controller)
-    if iterations(run) == 0
-        state.dt = isnan(options.dt0) ? first_dt(run.problem, state, tolerance, error_exponent(stepper)) : options.dt0
-    end
     while true
         status = stop_reason(run, stepper)
         status === :continue || return status
-        wants_handover(run, stepper) && return :handover
+        iterations(run) == 0 && set_first_dt!(run, stepper, tolerance)
+        wants_handover!(run, stepper) && return :handover
         tnew = fit_step!(state, options.maxT)
         step!(run, stepper, tolerance, tnew) || (status = underflow_reason(run))
         status === :continue || return status
         answer = signal(run.monitor, :flow, iterations(run), state.t, state.loss, state.gnorm, state.dt, state.x)
         answer === :continue || return answer
     end
+end
+
+function set_first_dt!(run::FlowRun, stepper::AbstractStepper, tolerance::Tolerance)
+    problem, state, options = run.problem, run.state, run.options
+    state.dt = options.dt0
+    isnan(options.dt0) || return nothing
+    spare = options.maxevaluations - evaluations(problem) - step_cost(stepper)
+    state.dt = first_dt(problem, state, tolerance, error_exponent(stepper), spare)
+    return nothing
 end
 
 # Shortens (or by at most 1 % stretches) the step so that it ends at maxT exactly; the end of the step.

@@ -17,14 +17,14 @@ One integration method. A subtype `S` has a constructor `S(P::Int)` that allocat
     accepted!(s, state)                        the step was taken; called before state.x moves on
     interpolate!(y, s, state, theta)           dense output at t + theta dt of the step just accepted (called between
                                                `accepted!` and the next attempt, before state.x moves on)
-    stiff(s)::Bool                             true when stability has been limiting the step size for a while
+    stiff_steps(s)::Int                        how many steps have been limited by stability in one stretch
 """
 abstract type AbstractStepper end
 
 # Most methods hold nothing that must be forgotten, and implicit ones are never limited by stability.
 restart!(::AbstractStepper) = nothing
 accepted!(::AbstractStepper, state) = nothing
-stiff(::AbstractStepper) = false
+stiff_steps(::AbstractStepper) = 0
 
 """
     FlowState(x0)
