@@ -110,6 +110,9 @@ install_from_apt() {
     : >"$LOG"
     say "no Julia found; installing the distribution's package (log: $LOG)"
     drop_bullseye
+    # Finishes what an earlier installation that was broken off left half done; nothing to do otherwise.
+    dpkg --configure -a >>"$LOG" 2>&1 ||
+        fail "an earlier installation is half done: run 'dpkg --configure -a' and see what it says, then try again"
     apt update || fail "'apt-get update' failed (see $LOG): check the network and apt's configuration, then try again"
     if ! has_candidate; then
         add_bullseye

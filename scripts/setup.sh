@@ -41,7 +41,8 @@ install_venv_module() {
     say "installing Debian's python3-venv, without which $PYTHON makes no virtual environment"
     local log
     log=$(mktemp)
-    if ! { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=120 \
+    # A package installation that was broken off earlier is finished first.
+    if ! { dpkg --configure -a && apt-get update && DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=120 \
         install -y --no-install-recommends python3-venv; } >"$log" 2>&1; then
         fail "'apt-get install python3-venv' failed (see $log): check the network and apt's configuration, then try again"
     fi
