@@ -2,6 +2,8 @@
 
 # Above this number of parameters an eigendecomposition costs more than the iterations it saves.
 const LARGEST_NEWTON = 1000
+# And above this one a dense inverse takes more than 200 MB and most of the time.
+const LARGEST_DENSE = 5000
 
 """
     optimize(o::AbstractObjective, x0; solver=:auto, min_gnorm=1e-15, minloss=2e-32, maxtime=120.0,
@@ -10,7 +12,8 @@ const LARGEST_NEWTON = 1000
 Minimise `o` from `x0` (length P), to the rounding level if the tolerances ask for it.
 
 - `solver`: `:newton` (trust region with the exact step from an eigendecomposition; negative curvature is used), `:bfgs`
-  (dense inverse, strong-Wolfe line search), or `:auto` (Newton up to 1000 parameters)
+  (dense inverse, strong-Wolfe line search), `:lbfgs` (its last 20 steps alone), or `:auto` (Newton up to 1000 parameters,
+  BFGS up to 5000)
 - `min_gnorm`, `minloss`: stop when the infinity norm of the gradient or the loss is at most this
 - `maxtime` (seconds), `maxiterations`, `maxevaluations` (gradients and Hessians, never exceeded): budgets
 - `patience`: stop after so many iterations without a lower loss
@@ -28,8 +31,9 @@ function optimize(o::AbstractObjective, x0; solver=:auto, min_gnorm=1e-15, minlo
 end
 
 function make_method(solver::Symbol, P::Int)
-    newton = solver === :newton || (solver === :auto && P <= LARGEST_NEWTON)
-    return newton ? Newton(P) : BFGS(P)
+    chosen = solver !== :auto ? solver : P <= LARGEST_NEWTON ? :newton : P <= LARGEST_DENSE ? :bfgs : :lbfgs
+    chosen === :newton && return Newton(P)
+    return QuasiNewton(chosen === :bfgs ? BFGS(P) : LBFGS(P), P)
 end
 
 function minimize!(run::OptimRun, method::AbstractMethod)

@@ -9,7 +9,9 @@
 #     valley.jl         relaxation of a trial point to the floor of a curved valley
 #     newton.jl         Newton's method: spectral model + trust region + relaxation
 #     line_search.jl    strong and approximate Wolfe line search
-#     bfgs.jl           BFGS: inverse update + line search
+#     quasi_newton.jl   a learned direction + line search
+#     bfgs.jl           the dense BFGS direction
+#     lbfgs.jl          the limited-memory BFGS direction
 #     minimize.jl       the one driver loop, and the choice of the method
 
 include("options.jl")
@@ -21,7 +23,9 @@ include("trust_region.jl")
 include("valley.jl")
 include("newton.jl")
 include("line_search.jl")
+include("quasi_newton.jl")
 include("bfgs.jl")
+include("lbfgs.jl")
 include("minimize.jl")
 
 export optimize, OptimResult

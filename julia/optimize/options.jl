@@ -1,6 +1,6 @@
 # The keywords of `optimize`, checked.
 
-const OPTIM_SOLVERS = (:auto, :newton, :bfgs)
+const OPTIM_SOLVERS = (:auto, :newton, :bfgs, :lbfgs)
 
 """
     OptimOptions

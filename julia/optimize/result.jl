@@ -9,7 +9,7 @@
 - `iterations`: trial steps, accepted or not (BFGS: line searches)
 - `gradient_evaluations`, `hessian_evaluations`, `factorizations` (eigendecompositions)
 - `loss_curve`, `gnorm_curve`, `iteration_curve`: along accepted iterations, at most 10^4 entries, start and end included
-- `algorithm`: `:newton` or `:bfgs`
+- `algorithm`: `:newton`, `:bfgs` or `:lbfgs`
 - `time`: seconds
 - `converged`: the gradient or the loss tolerance was met
 """

@@ -3,7 +3,7 @@
 isdefined(Main, :TestProblems) || include(joinpath(@__DIR__, "..", "flow", "problems.jl"))
 using LinearAlgebra, Random
 
-@testset "statuses, $solver" for solver in (:newton, :bfgs)
+@testset "statuses, $solver" for solver in (:newton, :bfgs, :lbfgs)
     rosenbrock, x0 = TestProblems.rosenbrock(), [-1.2, 1.0]
     run(; kwargs...) = optimize(rosenbrock, x0; solver = solver, kwargs...)
     r = run(min_gnorm = 1e-6, minloss = -Inf)
@@ -43,7 +43,7 @@ using LinearAlgebra, Random
     @test optimize(rising, [0.0]; solver = solver).status === :stalled
 end
 
-@testset "patience counts iterations without a lower loss, $solver" for solver in (:newton, :bfgs)
+@testset "patience counts iterations without a lower loss, $solver" for solver in (:newton, :bfgs, :lbfgs)
     # Lifted by 1e20 the loss is the same number everywhere; only the gradient shows the way.
     o = TestProblems.rosenbrock()
     lifted = FunctionObjective(2; value = x -> 1e20 + MLPFlow.value(o, x), gradient! = o.gradient!, hessian! = o.hessian!)
@@ -52,7 +52,7 @@ end
     @test optimize(lifted, [-1.2, 1.0]; solver = solver).status !== :patience
 end
 
-@testset "regions that are not finite are left alone, $solver" for solver in (:newton, :bfgs)
+@testset "regions that are not finite are left alone, $solver" for solver in (:newton, :bfgs, :lbfgs)
     for start in (1e-3, 0.5, 5.0, 100.0)
         r = optimize(TestProblems.bounded_domain(), [start]; solver = solver)
         @test r.x[1] ≈ 1 rtol = 1e-9
@@ -62,7 +62,7 @@ end
     solver === :newton && @test optimize(broken, [1.0]; solver = solver).status === :diverged
 end
 
-@testset "curves, $solver" for solver in (:newton, :bfgs)
+@testset "curves, $solver" for solver in (:newton, :bfgs, :lbfgs)
     r = optimize(TestProblems.rosenbrock(), [-1.2, 1.0]; solver = solver)
     @test length(r.loss_curve) == length(r.gnorm_curve) == length(r.iteration_curve)
     @test r.iteration_curve[1] == 0 && issorted(r.iteration_curve) && r.iteration_curve[end] <= r.iterations
@@ -83,9 +83,11 @@ end
     end
 end
 
-@testset "auto takes Newton for few parameters, BFGS for many" begin
-    big = FunctionObjective(1001; value = x -> sum(abs2, x), gradient! = (g, x) -> (g .= 2 .* x), hessian! = (H, x) -> error("not called"))
-    @test optimize(big, ones(1001)).algorithm === :bfgs
+@testset "auto takes Newton for few parameters, BFGS for more, L-BFGS for many" begin
+    bowl(n) = FunctionObjective(n; value = x -> sum(abs2, x), gradient! = (g, x) -> (g .= 2 .* x), hessian! = (H, x) -> error("not called"))
+    @test optimize(bowl(1001), ones(1001)).algorithm === :bfgs
+    r = optimize(bowl(10^5), ones(10^5))
+    @test r.algorithm === :lbfgs && r.converged
     @test optimize(TestProblems.rosenbrock(), [1.0, 2.0]).algorithm === :newton
 end
 
@@ -117,8 +119,8 @@ function MLPFlow.value_gradient!(g::AbstractVector, ::Banana, x::AbstractVector)
     return total
 end
 
-@testset "BFGS does not allocate in its loop" begin
-    bytes(n) = @allocated optimize(Banana(), fill(-1.0, 20); solver = :bfgs, maxiterations = n)
+@testset "$solver does not allocate in its loop" for solver in (:bfgs, :lbfgs)
+    bytes(n) = @allocated optimize(Banana(), fill(-1.0, 20); solver = solver, maxiterations = n)
     bytes(5)
     @test bytes(60) == bytes(30)
 end
