@@ -41,6 +41,14 @@ function learn!(b::LBFGS, s::Vector{Float64}, y::Vector{Float64}, sy::Float64)
     return nothing
 end
 
+# d + a v, in place; axpy! of older Julia allocates its scalar.
+function add_scaled!(d::Vector{Float64}, a::Float64, v::Vector{Float64})
+    @inbounds @simd for i in eachindex(d)
+        d[i] = muladd(a, v[i], d[i])
+    end
+    return d
+end
+
 # The two loops: back through the pairs, a scaling by the newest, and forth again.
 function direction!(d::Vector{Float64}, b::LBFGS, g::Vector{Float64})
     @. d = -g
@@ -48,12 +56,12 @@ function direction!(d::Vector{Float64}, b::LBFGS, g::Vector{Float64})
     for k in 0:b.count-1
         j = mod1(b.newest - k, LBFGS_MEMORY)
         b.coefficient[j] = dot(b.S[j], d) / b.sy[j]
-        axpy!(-b.coefficient[j], b.Y[j], d)
+        add_scaled!(d, -b.coefficient[j], b.Y[j])
     end
     rmul!(d, b.sy[b.newest] / dot(b.Y[b.newest], b.Y[b.newest]))
     for k in b.count-1:-1:0
         j = mod1(b.newest - k, LBFGS_MEMORY)
-        axpy!(b.coefficient[j] - dot(b.Y[j], d) / b.sy[j], b.S[j], d)
+        add_scaled!(d, b.coefficient[j] - dot(b.Y[j], d) / b.sy[j], b.S[j])
     end
     return d
 end
