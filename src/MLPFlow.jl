@@ -20,7 +20,9 @@ include("../julia/io/io.jl")
 include("../julia/bridge/bridge.jl")
 
 export Net, TeacherNet, Params, params, params2dict, random_params, glorot_normal, glorot_uniform
-export MSE, CrossEntropy, loss, gradient, gradient!, hessian, hessian!, hessian_spectrum
+export MSE, CrossEntropy, loss, gradient, gradient!, value_and_gradient, hessian, hessian!, hessian_spectrum
+export hvp, hvp!, residuals, residuals!, jacobian, jacobian!, gauss_newton, gauss_newton!, gauss_newton_product,
+       gauss_newton_product!
 export sigmoid, relu, softplus, gelu, silu, selu, square, cube, g, sigmoid2, normal_cdf, Poly, UserActivation
 export AbstractObjective, FunctionObjective, NetObjective, nparams, value, value_gradient!, value_gradient_hessian!
 export train, run_training

@@ -2,7 +2,7 @@
 
 """
     Net(; layers, input, target, weights = nothing, losstype = MSE(), Din = size(input, 1),
-          bias_adapt_input = true, derivs = 2, copy_input = true, verbosity = 1)
+          precision = Float64, bias_adapt_input = true, derivs = 2, copy_input = true, verbosity = 1)
 
 A multi-layer perceptron with its data.
 
@@ -10,6 +10,7 @@ A multi-layer perceptron with its data.
   be `nothing`: as many as `target` has rows.
 - `input`: Din x N. `target`: Dout x N, or, with `CrossEntropy()`, N labels 1..K.
 - `weights`: N sample weights >= 0, or `nothing`.
+- `precision`: `Float64`, or `Float32` for evaluations in single precision (parameters and results stay `Float64` vectors).
 - `losstype`: what `loss`, `gradient`, `hessian` and `train` take when not told otherwise.
 
 The last four keywords are accepted for scripts written for other packages and have no effect: data is always
@@ -24,7 +25,7 @@ struct Net{T<:AbstractFloat,L<:AbstractLoss}
 end
 
 function Net(; layers, input::AbstractMatrix, target, weights = nothing, losstype::AbstractLoss = MSE(),
-             Din::Integer = size(input, 1), bias_adapt_input = true, derivs = 2, copy_input = true, verbosity = 1)
+             Din::Integer = size(input, 1), precision::Type{T} = Float64, bias_adapt_input = true, derivs = 2, copy_input = true, verbosity = 1) where {T<:AbstractFloat}
     size(input, 1) == Din || throw(DimensionMismatch("expected $Din rows of input, got $(size(input, 1))"))
     isempty(layers) && throw(ArgumentError("expected at least one layer (k, f, has_bias), got none"))
     last_width = last(layers)[1]
@@ -32,9 +33,9 @@ function Net(; layers, input::AbstractMatrix, target, weights = nothing, losstyp
     check_data(input, matrix, weights)
     check_target(losstype, matrix)
     built = build_layers(layers, Din, size(matrix, 1))
-    stored = weights === nothing ? nothing : collect(Float64, weights)
-    samples = Samples{Float64}(input, matrix, weights, built[1].bias)
-    return Net{Float64,typeof(losstype)}(built, samples, losstype, stored)
+    stored = weights === nothing ? nothing : collect(T, weights)
+    samples = Samples{T}(input, matrix, weights, built[1].bias)
+    return Net{T,typeof(losstype)}(built, samples, losstype, stored)
 end
 
 nparams(layers::Vector{Layer}) = sum(nparams, layers)
@@ -48,8 +49,8 @@ noutputs(net::Net) = net.layers[end].nout
 
 The data of a network (copies). Labels come back as one-hot columns.
 """
-inputs(net::Net) = untiled(net.samples.input, net.samples.n, ninputs(net))
-targets(net::Net) = untiled(net.samples.target, net.samples.n, noutputs(net))
+inputs(net::Net) = permutedims(net.samples.input[:, 1:ninputs(net)])
+targets(net::Net) = permutedims(net.samples.target)
 
 Params(net::Net, flat::AbstractVector) = Params(net.layers, flat)
 
@@ -67,7 +68,7 @@ end
 flat_params(layers::Vector{Layer}, p::AbstractDict) = flat_params(layers, params(p))
 flat_params(net::Net, p) = flat_params(net.layers, p)
 
-(net::Net)(p) = network_output(net.layers, flat_params(net, p), inputs(net))
+(net::Net)(p) = network_output(net, flat_params(net, p))
 (net::Net)(p, input::AbstractMatrix) = network_output(net.layers, flat_params(net, p), input)
 
 function Base.show(io::IO, ::MIME"text/plain", net::Net)

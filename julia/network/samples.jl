@@ -1,65 +1,31 @@
-# The data of a network in the layout of the kernels: tiles of samples, samples along the contiguous axis.
-
-const TILE = 128           # samples a tile: the arrays of a narrow layer stay in the second-level cache, sums are long
-const VECTOR_LENGTH = 8    # Float64 numbers in the widest vector register; tiles are padded to a multiple of it
+# The data of a network in the layout of the kernels: samples along the contiguous axis.
 
 """
-    Samples(input, target, weights, append_one)
+    Samples{T}(input, target, weights, append_one)
 
-Inputs (Din x N), targets (Dout x N, or N labels 1..K turned to one-hot columns) and sample weights (length N or `nothing`)
-cut into tiles: arrays (tile x Din [+ 1] x tiles) with a column of ones where the first layer has a bias. `coefficient` is
-w_n/N, and 0 for the copies of the last sample that fill the last tile.
+Inputs (Din x N), targets (Dout x N) and sample weights (length N or `nothing`), transposed: `input` is N x Din, with a last
+column of ones where the first layer has a bias, `target` N x Dout, and `coefficient` w_n/N.
 """
 struct Samples{T}
     n::Int
-    input::Array{T,3}
-    target::Array{T,3}
-    coefficient::Matrix{T}
+    input::Matrix{T}
+    target::Matrix{T}
+    coefficient::Vector{T}
 end
-
-tile_height(s::Samples) = size(s.coefficient, 1)
-tile_count(s::Samples) = size(s.coefficient, 2)
-
-tile_height_for(n::Int) = min(TILE, VECTOR_LENGTH * cld(n, VECTOR_LENGTH))
 
 function Samples{T}(input::AbstractMatrix, target::AbstractMatrix, weights, append_one::Bool) where {T}
     n = size(input, 2)
-    coefficient = sample_coefficients(T, weights, n)
-    return Samples{T}(n, tiled(T, input, append_one), tiled(T, target, false), coefficient)
+    coefficient = T[(weights === nothing ? 1.0 : Float64(weights[i])) / n for i in 1:n]
+    return Samples{T}(n, sample_rows(T, input, append_one), sample_rows(T, target, false), coefficient)
 end
 
-# (D x N) to (tile x D [+ 1] x tiles); the last sample fills the last tile, so that no kernel meets a made-up input.
-function tiled(::Type{T}, data::AbstractMatrix, append_one::Bool) where {T}
+function sample_rows(::Type{T}, data::AbstractMatrix, append_one::Bool) where {T}
     d, n = size(data)
-    height = tile_height_for(n)
-    tiles = Array{T,3}(undef, height, d + append_one, cld(n, height))
-    for k in axes(tiles, 3), t in 1:height
-        sample = min((k - 1) * height + t, n)
-        for j in 1:d
-            tiles[t, j, k] = data[j, sample]
-        end
-        append_one && (tiles[t, d + 1, k] = one(T))
-    end
-    return tiles
-end
-
-function sample_coefficients(::Type{T}, weights, n::Int) where {T}
-    height = tile_height_for(n)
-    coefficient = zeros(T, height, cld(n, height))
-    for i in 1:n
-        coefficient[i] = (weights === nothing ? one(T) : T(weights[i])) / n
-    end
-    return coefficient
-end
-
-# Back to (D x N).
-function untiled(tiles::Array{T,3}, n::Int, d::Int) where {T}
-    height = size(tiles, 1)
-    data = Matrix{T}(undef, d, n)
+    rows = ones(T, n, d + append_one)
     for i in 1:n, j in 1:d
-        data[j, i] = tiles[(i - 1) % height + 1, j, (i - 1) ÷ height + 1]
+        rows[i, j] = data[j, i]
     end
-    return data
+    return rows
 end
 
 # Targets as a Dout x N matrix of numbers: labels 1..K become one-hot columns.

@@ -88,8 +88,10 @@ function Curvature{T}(layers::Vector{Layer}, height::Int, folded::Bool) where {T
     return Curvature{T}(folded, linear, own, pairs, zeros(T, height, folded ? Dout : 0, folded ? Dout : 0))
 end
 
-# Whether B_lL = 0 (then E_{l,L-1} = 0 too).
+# Whether B_lL = 0 for all l, L included (then E_{l,L-1} = 0 too).
 output_vanishes(c::Curvature) = !c.folded && c.linear_output
+
+own_vanishes(c::Curvature, l::Int) = l == length(c.own) && output_vanishes(c)
 
 function clear_sums!(c::Curvature)
     for m in axes(c.pairs, 2)
@@ -111,7 +113,7 @@ function add_curvature!(c::Curvature, ws::Workspace)
     for l in eachindex(ws.tiles)
         propagate_forward!(c, ws, l)
         propagate_backward!(c, ws, l)
-        add_own!(c.own[l], ws, l)
+        own_vanishes(c, l) || add_own!(c.own[l], ws, l)
         for m in l+1:length(ws.tiles)
             add_pair!(c, ws, l, m)
         end
@@ -171,7 +173,7 @@ function propagate_backward!(c::Curvature, ws::Workspace, l::Int)
             isempty(below) || multiply!(below, pair.b, tile.W)
         end
     end
-    curve_own!(c.own[l], ws.tiles[l])
+    own_vanishes(c, l) || curve_own!(c.own[l], ws.tiles[l])
 end
 
 # E_lL[i, k] = sum_j Q[k, j] F_lL[i, j]
@@ -253,34 +255,58 @@ Add the sums in `c` to the upper triangle of `H`, each entry in its place in the
 """
 function store_curvature!(H::Matrix, c::Curvature, ws::Workspace)
     for m in eachindex(ws.tiles)
-        store_own!(H, c.own[m], ws.tiles[m])
+        own_vanishes(c, m) || store_own!(H, c.own[m], ws.tiles[m])
         for l in 1:m-1
-            store_pair!(H, c.pairs[l, m], ws.tiles[l], ws.tiles[m], m == l + 1)
+            store_pair!(H, c, l, m, ws)
         end
     end
 end
 
 function store_own!(H::Matrix, own::OwnCurvature, tile::LayerTile)
     n, d = size(tile.dW)
-    for s in 1:d, r in 1:n, j in 1:s, i in 1:n
-        own.diagonal && i != r && continue
-        row, column = tile.offset + (j - 1) * n + i, tile.offset + (s - 1) * n + r
-        row <= column || continue
-        @inbounds H[row, column] += own.sum[own.diagonal ? i : packed(i, r), packed(j, s)]
+    offset, sum = tile.offset, own.sum
+    for s in 1:d, r in 1:n
+        column = offset + (s - 1) * n + r
+        for j in 1:s, i in (own.diagonal ? (r:r) : (1:n))
+            row = offset + (j - 1) * n + i
+            row <= column || continue
+            @inbounds H[row, column] += sum[own.diagonal ? i : packed(i, r), packed(j, s)]
+        end
     end
 end
 
-function store_pair!(H::Matrix, pair::PairCurvature, lower::LayerTile, upper::LayerTile, neighbours::Bool)
+function store_pair!(H::Matrix, c::Curvature, l::Int, m::Int, ws::Workspace)
+    pair, lower, upper = c.pairs[l, m], ws.tiles[l], ws.tiles[m]
+    m == length(ws.tiles) && output_vanishes(c) || store_b_sum!(H, pair, lower, upper)
+    m == l + 1 ? store_neighbour_chain!(H, pair, lower, upper) : store_chain!(H, pair, lower, upper)
+end
+
+function store_b_sum!(H::Matrix, pair::PairCurvature, lower::LayerTile, upper::LayerTile)
     n, d = size(lower.dW)
     k, c = size(upper.dW)
-    for s in 1:c, r in 1:k, j in 1:d, i in 1:n
-        row, column = lower.offset + (j - 1) * n + i, upper.offset + (s - 1) * k + r
-        @inbounds h = pair.b_sum[i+(r-1)*n, j+(s-1)*d]
-        if neighbours
-            s == i && (h += pair.chain_sum[i+(r-1)*n, j])
-        elseif s <= upper.layer.nin
-            h += pair.chain_sum[i+(s-1)*n, j+(r-1)*d]
+    for s in 1:c, r in 1:k, j in 1:d
+        row, column = lower.offset + (j - 1) * n, upper.offset + (s - 1) * k + r
+        @inbounds @simd ivdep for i in 1:n
+            H[row+i, column] += pair.b_sum[i+(r-1)*n, j+(s-1)*d]
         end
-        @inbounds H[row, column] += h
+    end
+end
+
+function store_neighbour_chain!(H::Matrix, pair::PairCurvature, lower::LayerTile, upper::LayerTile)
+    n, d = size(lower.dW)
+    k = size(upper.dW, 1)
+    for i in 1:n, r in 1:k, j in 1:d
+        @inbounds H[lower.offset+(j-1)*n+i, upper.offset+(i-1)*k+r] += pair.chain_sum[i+(r-1)*n, j]
+    end
+end
+
+function store_chain!(H::Matrix, pair::PairCurvature, lower::LayerTile, upper::LayerTile)
+    n, d = size(lower.dW)
+    k = size(upper.dW, 1)
+    for s in 1:upper.layer.nin, r in 1:k, j in 1:d
+        row, column = lower.offset + (j - 1) * n, upper.offset + (s - 1) * k + r
+        @inbounds @simd ivdep for i in 1:n
+            H[row+i, column] += pair.chain_sum[i+(s-1)*n, j+(r-1)*d]
+        end
     end
 end

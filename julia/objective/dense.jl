@@ -1,31 +1,54 @@
 # Products of tall tiles with the small matrices of a layer: own loops for narrow layers, BLAS for wide ones.
 
 # Below this many multiplications a sample the loops here beat the call of a BLAS whose matrices have an edge of a few
-# numbers (measured with tiles of 64 samples).
+# numbers.
 const BLAS_FROM = 400
 
 """
     multiply!(out, in, M) -> out
+    add_product!(out, in, M) -> out
 
-out = in * M for tall `in` (tile x d) and small `M` (d x n).
+out = in * M, or out += in * M, for tall `in` (tile x d) and small `M` (d x n).
 """
 function multiply!(out::Matrix{T}, in::Matrix{T}, M::Matrix{T}) where {T}
-    if length(M) >= BLAS_FROM
-        return BLAS.gemm!('N', 'N', one(T), in, M, zero(T), out)
-    end
-    d, n = size(M)
-    for k in 1:n
-        j = first_columns!(out, in, M, k)
-        while j + 3 <= d
-            add_columns!(out, in, j, k, column_entries(M, j, k, Val(4)))
-            j += 4
-        end
-        while j <= d
-            add_columns!(out, in, j, k, column_entries(M, j, k, Val(1)))
-            j += 1
-        end
+    length(M) >= BLAS_FROM && return BLAS.gemm!('N', 'N', one(T), in, M, zero(T), out)
+    for k in axes(M, 2)
+        add_remaining_columns!(out, in, M, first_columns!(out, in, M, k), k)
     end
     return out
+end
+
+function add_product!(out::Matrix{T}, in::Matrix{T}, M::Matrix{T}) where {T}
+    length(M) >= BLAS_FROM && return BLAS.gemm!('N', 'N', one(T), in, M, one(T), out)
+    for k in axes(M, 2)
+        add_remaining_columns!(out, in, M, 1, k)
+    end
+    return out
+end
+
+"""
+    add_transposed_product!(out, in, W) -> out
+
+out += in * W' for tall `in` (tile x d) and small `W` (n x d).
+"""
+function add_transposed_product!(out::Matrix{T}, in::Matrix{T}, W::Matrix{T}) where {T}
+    length(W) >= BLAS_FROM && return BLAS.gemm!('N', 'T', one(T), in, W, one(T), out)
+    for k in axes(W, 1), j in axes(W, 2)
+        @inbounds add_columns!(out, in, j, k, (W[k, j],))
+    end
+    return out
+end
+
+@inline function add_remaining_columns!(out, in, M, j, k)
+    d = size(M, 1)
+    while j + 3 <= d
+        add_columns!(out, in, j, k, column_entries(M, j, k, Val(4)))
+        j += 4
+    end
+    while j <= d
+        add_columns!(out, in, j, k, column_entries(M, j, k, Val(1)))
+        j += 1
+    end
 end
 
 # Up to four columns a pass over the tile: out is loaded and stored once for them.

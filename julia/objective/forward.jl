@@ -66,23 +66,31 @@ function backward!(ws::Workspace)
 end
 
 """
+    network_output(net, x) -> Matrix (Dout x N)
     network_output(layers, x, input) -> Matrix (Dout x N)
 
-The outputs of the network with flat parameters `x` for inputs (Din x N).
+The outputs of the network with flat parameters `x` for its own inputs, or for other inputs (Din x N).
 """
+network_output(net, x::Vector{Float64}) = network_output(net.layers, x, net.samples)
+
 function network_output(layers::Vector{Layer}, x::Vector{Float64}, input::AbstractMatrix)
     size(input, 1) == layers[1].nin ||
         throw(DimensionMismatch("expected $(layers[1].nin) rows of input, got $(size(input, 1))"))
-    n = size(input, 2)
-    n == 0 && return zeros(layers[end].nout, 0)
-    samples = Samples{Float64}(input, zeros(0, n), nothing, layers[1].bias)
-    ws = Workspace{Float64}(layers, tile_height(samples))
+    size(input, 2) == 0 && return zeros(layers[end].nout, 0)
+    return network_output(layers, x, Samples{Float64}(input, zeros(0, size(input, 2)), nothing, layers[1].bias))
+end
+
+function network_output(layers::Vector{Layer}, x::Vector{Float64}, samples::Samples{T}) where {T}
+    ws = Workspace{T}(layers, samples, TILE)
     load_params!(ws, x)
-    output = Array{Float64,3}(undef, tile_height(samples), layers[end].nout, tile_count(samples))
-    for k in 1:tile_count(samples)
-        load_input!(ws, samples, k)
+    output = Matrix{T}(undef, layers[end].nout, samples.n)
+    for k in 1:tile_count(ws, samples)
+        load_tile!(ws, samples, k)
         forward!(ws, activate!)
-        copyto!(output, (k - 1) * length(ws.tiles[end].z) + 1, ws.tiles[end].a, 1, length(ws.tiles[end].z))
+        first = (k - 1) * tile_height(ws)
+        for t in 1:min(tile_height(ws), samples.n - first), o in axes(output, 1)
+            output[o, first+t] = output_tile(ws).a[t, o]
+        end
     end
-    return untiled(output, n, layers[end].nout)
+    return output
 end

@@ -1,19 +1,28 @@
 # The Gauss-Newton matrix as rank-k updates: rows of the network's Jacobian, weighted by a root of the loss curvature, are
 # collected in a block and added by one BLAS syrk when the block is full.
 
-const JACOBIAN_TILES = 4    # tiles a block: enough rows for syrk to run at speed, few enough to stay in cache
+const BLOCK_BYTES = 2^18    # of a block of rows: it is written and read again, and should stay in cache
+const BLOCK_ROWS = 64:256   # fewer and syrk is slow, more and nothing is gained
 
 """
-    JacobianBlock{T}(P, height)
+    JacobianBlock{T}(P, height, pieces)
 
-Rows waiting for a rank-k update: `rows` (JACOBIAN_TILES * height x P), `used` of which are filled.
+Rows waiting for a rank-k update: `rows` (capacity + padding x P), `used` of the `capacity` are filled, in at most so
+many pieces of `height` rows.
+The padding, rows of zeros, keeps the columns from lying a power of two apart, which would map them to the same
+cache lines.
 """
 mutable struct JacobianBlock{T}
     rows::Matrix{T}
+    capacity::Int
     used::Int
 end
 
-JacobianBlock{T}(P::Int, height::Int, tiles::Int) where {T} = JacobianBlock{T}(zeros(T, min(JACOBIAN_TILES, tiles) * height, P), 0)
+function JacobianBlock{T}(P::Int, height::Int, pieces::Int) where {T}
+    wanted = clamp(BLOCK_BYTES ÷ (sizeof(T) * max(P, 1)), BLOCK_ROWS[1], BLOCK_ROWS[end])
+    capacity = height * min(pieces, max(1, wanted ÷ height))
+    return JacobianBlock{T}(zeros(T, capacity + VECTOR_LENGTH, P), capacity, 0)
+end
 
 """
     add_rows!(H, block, ws)
@@ -29,8 +38,8 @@ function add_rows!(H::Matrix, block::JacobianBlock, ws::Workspace)
             store_rows!(block.rows, block.used, tile.offset + (j - 1) * n + i, tile.delta, i, a, j)
         end
     end
-    block.used += size(ws.input, 1)
-    block.used == size(block.rows, 1) && flush!(H, block)
+    block.used += tile_height(ws)
+    block.used == block.capacity && flush!(H, block)
 end
 
 @inline function store_rows!(rows, used, column, delta, i, a, j)
@@ -42,10 +51,8 @@ end
 function flush!(H::Matrix{T}, block::JacobianBlock{T}) where {T}
     block.used == 0 && return
     rows = block.rows
-    if block.used < size(rows, 1)
-        for p in axes(rows, 2), t in block.used+1:size(rows, 1)
-            @inbounds rows[t, p] = 0
-        end
+    for p in axes(rows, 2), t in block.used+1:block.capacity
+        @inbounds rows[t, p] = 0
     end
     BLAS.syrk!('U', 'T', one(T), rows, one(T), H)
     block.used = 0

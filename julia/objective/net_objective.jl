@@ -1,11 +1,11 @@
-# The loss of a network as a function of its flat parameters: value, gradient and Hessian, tile by tile.
+# The loss of a network as a function of its flat parameters.
 
 """
     NetObjective(net; losstype = net.losstype, maxnorm = Inf, merge = nothing) <: AbstractObjective
 
 L(p) = 1/N sum_n w_n loss(f(x_n; p), y_n) + R(p) + M(p) with the penalties `maxnorm` (see `MaxNorm`) and `merge` (see
-`Merge`). It owns its scratch memory, O(P^2 + tile), so one objective serves one thread at a time; after the first call
-of each kind nothing is allocated.
+`Merge`). It owns its scratch memory, so one objective serves one caller at a time; with one thread, nothing is allocated
+after the first call of each kind.
 """
 mutable struct NetObjective{T,L<:AbstractLoss} <: AbstractObjective
     layers::Vector{Layer}
@@ -13,92 +13,86 @@ mutable struct NetObjective{T,L<:AbstractLoss} <: AbstractObjective
     loss::L
     maxnorm::MaxNorm
     merge::Merge
-    ws::Workspace{T}
-    second_order::Union{Nothing,SecondOrder{T}}     # made by the first Hessian: a gradient needs none of it
+    parts::Vector{Workspace{T}}                       # one a thread
+    losses::Vector{Float64}                           # of the parts
+    second_order::Union{Nothing,SecondOrder{T}}       # made by the first Hessian: a gradient needs none of it
+    products::Union{Nothing,Products{T}}              # made by the first product
 end
 
 function NetObjective(net::Net{T}; losstype::AbstractLoss = net.losstype, maxnorm::Real = Inf, merge = nothing) where {T}
     isnan(maxnorm) && throw(ArgumentError("expected maxnorm to be a number, got NaN"))
     typeof(losstype) === typeof(net.losstype) || check_target(losstype, targets(net))
-    ws = Workspace{T}(net.layers, tile_height(net.samples))
+    first_part = Workspace{T}(net.layers, net.samples, TILE)
+    parts = part_count(net.samples, nparams(net), tile_count(first_part, net.samples))
+    workspaces = [p == 1 ? first_part : Workspace{T}(net.layers, net.samples, TILE) for p in 1:parts]
     return NetObjective{T,typeof(losstype)}(net.layers, net.samples, losstype, MaxNorm(maxnorm), Merge(net.layers, merge),
-                                            ws, nothing)
+                                            workspaces, zeros(parts), nothing, nothing)
 end
 
 nparams(o::NetObjective) = nparams(o.layers)
 
-output_tile(o::NetObjective) = o.ws.tiles[end]
+my_tiles(o::NetObjective, part::Int) = part_tiles(part, length(o.parts), tile_count(o.parts[part], o.samples))
+
+# Data's losses of the parts, in order, plus the penalties.
+total_loss(o::NetObjective, x) = sum(o.losses) + penalty(o.maxnorm, x) + penalty(o.merge, x)
 
 function value(o::NetObjective, x::AbstractVector)
-    ws, samples = o.ws, o.samples
+    in_parts(part -> value_part!(o, part, x), length(o.parts))
+    return total_loss(o, x)
+end
+
+function value_part!(o::NetObjective, part::Int, x::AbstractVector)
+    ws, total = o.parts[part], 0.0
     load_params!(ws, x)
-    total = 0.0
-    for k in 1:tile_count(samples)
-        load_input!(ws, samples, k)
+    for k in my_tiles(o, part)
+        load_tile!(ws, o.samples, k)
         forward!(ws, activate!)
-        total += loss_value(o.loss, output_tile(o).a, samples.target, samples.coefficient, k)
+        total += loss_value!(o.loss, ws)
     end
-    return total + penalty(o.maxnorm, x) + penalty(o.merge, x)
+    o.losses[part] = total
 end
 
 function value_gradient!(g::AbstractVector, o::NetObjective, x::AbstractVector)
-    ws = o.ws
-    load_params!(ws, x)
-    clear_gradient!(ws)
-    total = 0.0
-    for k in 1:tile_count(o.samples)
-        total += gradient_tile!(o, k, activate_d1!)
-    end
-    store_gradient!(g, ws)
-    return total + add_penalty_gradients!(g, o, x)
+    in_parts(part -> gradient_part!(o, part, x), length(o.parts))
+    collect_gradient!(g, o.parts)
+    add_penalty_gradient!(g, o.maxnorm, x)
+    add_penalty_gradient!(g, o.merge, x)
+    return total_loss(o, x)
 end
 
-# Forward and backward pass over tile k; adds its gradient to the sums and returns its loss.
-function gradient_tile!(o::NetObjective, k::Int, kernel!::K) where {K}
-    ws, samples, output = o.ws, o.samples, output_tile(o)
-    load_input!(ws, samples, k)
-    forward!(ws, kernel!)
-    tile_loss = loss_adjoint!(output.e, o.loss, output.a, samples.target, samples.coefficient, k)
-    backward!(ws)
-    for l in eachindex(ws.tiles)
-        accumulate_product!(ws.tiles[l].dW, ws.tiles[l].delta, layer_input(ws, l))
+function gradient_part!(o::NetObjective, part::Int, x::AbstractVector)
+    ws, total = o.parts[part], 0.0
+    load_params!(ws, x)
+    clear_gradient!(ws)
+    for k in my_tiles(o, part)
+        total += adjoint_tile!(ws, o, k, activate_d1!)
+        accumulate_gradient!(ws)
     end
+    o.losses[part] = total
+end
+
+"""
+    adjoint_tile!(ws, o, k, kernel!) -> loss of tile k
+
+Forward and backward pass over tile `k`: fills activations, `e` and `delta` of every layer.
+"""
+function adjoint_tile!(ws::Workspace, o, k::Int, kernel!::K) where {K}
+    load_tile!(ws, o.samples, k)
+    forward!(ws, kernel!)
+    tile_loss = loss_adjoint!(o.loss, ws)
+    backward!(ws)
     return tile_loss
 end
 
-function add_penalty_gradients!(g, o::NetObjective, x)
-    add_penalty_gradient!(g, o.maxnorm, x)
-    add_penalty_gradient!(g, o.merge, x)
-    return penalty(o.maxnorm, x) + penalty(o.merge, x)
-end
-
-hessian!(H::AbstractMatrix, o::NetObjective, x::AbstractVector) = (second_derivatives!(H, o, x); H)
-
-function value_gradient_hessian!(g::AbstractVector, H::AbstractMatrix, o::NetObjective, x::AbstractVector)
-    total = second_derivatives!(H, o, x)
-    store_gradient!(g, o.ws)
-    return total + add_penalty_gradients!(g, o, x)
-end
-
-function second_order!(o::NetObjective{T}) where {T}
-    work = o.second_order
-    work === nothing || return work
-    return o.second_order = SecondOrder{T}(o.layers, o.samples)
-end
-
-# Fills H; leaves the gradient of the data's loss in the workspace and returns that loss.
-function second_derivatives!(H::AbstractMatrix, o::NetObjective{T}, x::AbstractVector) where {T}
-    work, ws = second_order!(o), o.ws
-    load_params!(ws, x)
-    clear_gradient!(ws)
-    clear!(work)
-    total = 0.0
-    for k in 1:tile_count(o.samples)
-        total += gradient_tile!(o, k, activate_d2!)
-        hessian_tile!(work, o, k)
+function accumulate_gradient!(ws::Workspace)
+    for l in eachindex(ws.tiles)
+        accumulate_product!(ws.tiles[l].dW, ws.tiles[l].delta, layer_input(ws, l))
     end
-    finish!(H, work, ws)
-    add_penalty_hessian!(H, o.maxnorm, x)
-    add_penalty_hessian!(H, o.merge, x)
-    return total
+end
+
+function collect_gradient!(g::AbstractVector, parts::Vector{<:Workspace})
+    store_gradient!(g, parts[1])
+    for part in 2:length(parts)
+        add_gradient!(g, parts[part])
+    end
 end

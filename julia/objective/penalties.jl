@@ -92,3 +92,27 @@ function add_penalty_hessian!(H, m::Merge, x)
         H[b, a] -= m.lambda
     end
 end
+
+# Products of the penalties' Hessians with column c of v, added to column c of out.
+
+function add_penalty_product!(out, m::MaxNorm, x, v, c::Int)
+    excess = norm_excess(m, x)
+    excess == 0 && return
+    P = length(x)
+    overlap = 0.0
+    for i in 1:P
+        overlap += x[i] * v[i, c]
+    end
+    for i in 1:P
+        out[i, c] += excess^2 / P * v[i, c] + 2 * excess / P^2 * overlap * x[i]
+    end
+end
+
+function add_penalty_product!(out, m::Merge, x, v, c::Int)
+    for k in 1:m.columns
+        a, b = merged_pair(m, k)
+        pull = m.lambda * (v[a, c] - v[b, c])
+        out[a, c] += pull
+        out[b, c] -= pull
+    end
+end
