@@ -17,7 +17,7 @@ from .progress import Progress
 __all__ = ["ALGORITHMS", "SOLVERS", "TrainOptions"]
 
 ALGORITHMS = ("auto", "DP5", "Rodas5P")
-SOLVERS = ("auto", "newton", "bfgs")
+SOLVERS = ("auto", "newton", "bfgs", "lbfgs")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,7 @@ class TrainOptions:
     merge : (layer, (i, j), strength), optional
         See `loss`.
     optim_solver : str
-        ``"newton"`` (trust region), ``"bfgs"`` or ``"auto"``.
+        ``"newton"`` (trust region), ``"bfgs"``, ``"lbfgs"`` or ``"auto"``.
     maxtime_optim, maxiterations_optim : float, int
         Budget of the optimizer in seconds and iterations; 0 leaves the optimizer out.
     min_gnorm : float

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -88,8 +89,13 @@ class Bar:
         self._bar.refresh()
 
     def _open(self, record: Progress) -> None:
-        from tqdm.auto import tqdm
+        columns = None
+        if _in_notebook():
+            from tqdm.auto import tqdm
+        else:
+            from tqdm import tqdm
 
+            columns = shutil.get_terminal_size().columns  # also where the terminal says 0
         budget = self._budgets.get(record.phase, float("inf"))
         limited = budget < float("inf")
         self._phase, self._start = record.phase, record.elapsed
@@ -97,7 +103,7 @@ class Bar:
         self._bar = tqdm(
             total=budget if limited else None,
             bar_format="{desc} " + tail,
-            leave=True,
+            ncols=columns,
             file=sys.stderr,
         )
 

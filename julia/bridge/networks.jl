@@ -68,7 +68,22 @@ function make_activation(d::AbstractDict)
     haskey(d, "poly") && return Poly(d["poly"]...)
     return get!(USER_ACTIVATIONS, (d["name"], d["f"], d["deriv"], d["second_deriv"])) do
         f, df, ddf = (user_function(d["name"], part, d[part]) for part in ("f", "deriv", "second_deriv"))
+        Base.invokelatest(check_slope, d["name"], "deriv", df, "f", f)
+        Base.invokelatest(check_slope, d["name"], "second_deriv", ddf, "deriv", df)
         UserActivation(d["name"], f, df, ddf)
+    end
+end
+
+# A wrong derivative would lead to a point that is no minimum, silently. Three places at which no usual function has a
+# kink, and a tolerance far above the error of central differences (of order h^2, and rounding eps |f|/h).
+function check_slope(name, df_name, df, f_name, f)
+    h = 1e-5
+    for x in (-0.937, 0.311, 1.173)
+        slope, claimed = (f(x + h) - f(x - h)) / 2h, df(x)
+        isfinite(slope) || continue
+        abs(slope - claimed) <= 1e-4 * (1 + abs(slope)) || throw(ArgumentError(
+            "activation \"$name\": expected $df_name to be the derivative of $f_name, which is " *
+            "$(round(slope; sigdigits=6)) at $x, got $claimed"))
     end
 end
 

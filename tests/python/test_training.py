@@ -1,11 +1,13 @@
 """Training, its options, callbacks and results."""
 
 import html.parser
+import re
 
 import numpy as np
 import pytest
 
 import mlpflow as mf
+from mlpflow import options
 from mlpflow.engine.discovery import engine_root
 
 
@@ -222,14 +224,33 @@ def test_statuses_are_the_table_that_julia_reads():
 
 def test_defaults_are_the_engine_s(problem):
     """Each default is written once on each side; here they meet."""
-    import re
-
     source = (engine_root() / "julia" / "train.jl").read_text()
     table = re.search(r"TRAINING_DEFAULTS = \((.*?)\)\n", source, re.S)[1]
     written = dict(re.findall(r"(\w+) = ([^,\n]+)", table))
-    options = mf.TrainOptions()
+    defaults = mf.TrainOptions()
     meaning = {"Inf": np.inf, ":auto": "auto", "nothing": None, "10^6": 10**6, "10^5": 10**5}
     assert written
     for name, text in written.items():
         value = meaning[text] if text in meaning else float(text)
-        assert getattr(options, name) == value, name
+        assert getattr(defaults, name) == value, name
+
+
+@pytest.mark.parametrize(
+    ("file", "constant", "names"),
+    [
+        ("flow/options.jl", "FLOW_ALGORITHMS", options.ALGORITHMS),
+        ("optimize/options.jl", "OPTIM_SOLVERS", options.SOLVERS),
+    ],
+)
+def test_the_choices_are_the_engine_s(file, constant, names):
+    source = (engine_root() / "julia" / file).read_text()
+    written = re.search(rf"{constant} = \((.*?)\)", source)[1]
+    assert sorted(re.findall(r":(\w+)", written)) == sorted(names)
+
+
+@pytest.mark.parametrize("solver", options.SOLVERS)
+@pytest.mark.parametrize("alg", options.ALGORITHMS)
+def test_every_choice_runs(problem, alg, solver):
+    net, p = problem
+    r = mf.train(net, p, alg=alg, optim_solver=solver, maxT=1.0, maxiterations_optim=5)
+    assert r.loss < mf.loss(net, p)

@@ -121,6 +121,9 @@ end
     @test occursin("second_deriv", text(mine("sin", "cos", "x -> nosuch(x)")))
     @test occursin("expected a Julia function", text(mine("x ->", "cos", "sin")))
     @test occursin("real number", text(mine("x -> \"a\"", "cos", "sin")))
+    @test occursin("expected deriv to be the derivative of f", text(mine("sin", "sin", "cos")))
+    @test occursin("expected second_deriv to be the derivative of deriv", text(mine("sin", "cos", "sin")))
+    @test haskey(create!(session; layers=mine("x -> x > 0 ? log(x) : NaN", "x -> 1/x", "x -> -1/x^2")), "result")
     @test call(session, "ping")["result"] === nothing
 end
 
