@@ -40,9 +40,10 @@ DP5(P::Integer) = DP5(ntuple(_ -> zeros(P), 5), zeros(P), 0, 0, 0.0)
 name(::DP5) = :DP5
 error_exponent(::DP5) = 5
 
-# Forty flows of networks (10 to 141 parameters, tolerances 1e-4 to 1e-8), all parameters at ten times up to 100, against a
-# reference at 1e-12 on which both methods agree: with this factor the largest error is about the tolerance.
-calibration(::DP5) = 0.4
+# Forty flows of networks each in three draws (10 to 141 parameters, starts up to four times the usual size, tolerances
+# 1e-4 to 1e-8), all parameters at ten times up to 100, against a reference at 1e-12: with this factor the largest error
+# is 1.3 tolerances, the median 0.04. With 0.4 one flow that passes near a saddle came to 32.
+calibration(::DP5) = 0.1
 step_cost(::DP5) = 6
 stiff_steps(s::DP5) = s.stiff_steps
 
