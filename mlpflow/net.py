@@ -174,8 +174,7 @@ class Net(Network):
         x : array of shape (N, Din), optional
             Other inputs.
         """
-        other = self.inputs if x is None else checked_other_inputs(x, self._inputs)
-        return self._predict(p, other)
+        return self._predict(p, None if x is None else checked_other_inputs(x, self._inputs))
 
     def _creation(self) -> tuple[str, dict[str, Any]]:
         return "net_create", {

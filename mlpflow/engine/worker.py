@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import itertools
+import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from .base import Engine, Event, Question, Remote
@@ -21,6 +23,9 @@ PROTOCOL = 1  # the number in the greeting of julia/bridge/worker.jl
 
 # Seconds that a call which cannot be cancelled may still take after Ctrl-C before its worker ends.
 GRACE = 2.0
+
+# Seconds after which a start is explained.
+SLOW_START = 4.0
 
 
 class WorkerEngine(Engine):
@@ -91,7 +96,8 @@ class WorkerEngine(Engine):
     def _start(self) -> WorkerProcess:
         process = WorkerProcess(find_julia())
         try:
-            greeting = Wire().unpack(process.receive())
+            with _note_when_slow():
+                greeting = Wire().unpack(process.receive())
         except WorkerDied:
             how = process.close()
             raise EngineError(
@@ -279,6 +285,20 @@ class _Conversation:
 
     def _second_interrupt(self) -> None:
         self._process.kill()
+
+
+@contextlib.contextmanager
+def _note_when_slow() -> Iterator[None]:
+    """Tell a person at a terminal what takes so long: the first start compiles the engine."""
+    note = "mlpflow: starting Julia; the first start compiles the engine and takes a while ..."
+    timer = threading.Timer(SLOW_START, print, [note], {"file": sys.stderr, "flush": True})
+    timer.daemon = True
+    if sys.stderr.isatty():
+        timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _engine_error(function: str, error: dict[str, str]) -> EngineError:

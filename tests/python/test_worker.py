@@ -1,5 +1,6 @@
 """The worker: values there and back, death, Ctrl-C, threads, forks, prints."""
 
+import io
 import os
 import select
 import signal
@@ -278,6 +279,20 @@ def test_a_worker_that_cannot_start_says_why(monkeypatch, tmp_path):
         echo(1)
     monkeypatch.undo()
     assert echo(1) == 1
+
+
+def test_a_slow_start_is_explained_at_a_terminal(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    told = threading.Event()
+    monkeypatch.setattr(worker, "SLOW_START", 0.0)
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setattr("builtins.print", lambda *args, **keywords: told.set())
+    mf.shutdown()
+    with worker._note_when_slow():
+        assert told.wait(20)
 
 
 def test_a_forked_child_starts_its_own_worker(run_python):
