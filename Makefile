@@ -34,7 +34,9 @@ lint: setup
 	$(PYTHON_BIN) -m mypy
 
 bench: setup
-	$(PYTHON_BIN) benchmarks/objective.py
+	@$(PYTHON_BIN) -c 'import jax' 2>/dev/null || \
+		$(PYTHON_BIN) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
+	$(PYTHON_BIN) -m benchmarks
 
 docs: setup
 	$(PYTHON_BIN) -m pytest tests/python/test_readme.py tests/python/test_examples.py

@@ -1,0 +1,1 @@
+"""mlpflow and other software side by side: `python -m benchmarks`, see README.md."""
