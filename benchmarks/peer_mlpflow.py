@@ -36,7 +36,8 @@ def make_net(problem: Problem) -> mf.Net:
 
 def _numbers(value: Any) -> np.ndarray:
     parts = value if isinstance(value, tuple) else [value]
-    return np.concatenate([np.ravel(getattr(part, "flat", part)) for part in parts])
+    arrays = [part.flat if isinstance(part, mf.Params) else np.ravel(part) for part in parts]
+    return np.concatenate(arrays)
 
 
 # A row a quantity: what is called, with the network, the parameters and a vector.

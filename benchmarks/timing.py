@@ -117,7 +117,9 @@ def measure(contenders: Sequence[Contender], effort: Effort) -> dict[str, Timing
     try:
         plans = {}
         for contender in contenders:
-            once = min(contender.seconds(1), contender.seconds(1))
+            once = contender.seconds(1)
+            if once < effort.long:
+                once = min(once, contender.seconds(1))
             calls = max(1, round(effort.block / max(once, 1e-8)))
             plans[contender.name] = (calls, effort.fewest if once > effort.long else effort.rounds)
         blocks: dict[str, list[float]] = {contender.name: [] for contender in contenders}
