@@ -12,6 +12,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .activations import ACTIVATIONS, Activation, Poly
+    from .curvature import (
+        gauss_newton,
+        gauss_newton_product,
+        hvp,
+        jacobian,
+        residuals,
+        value_and_gradient,
+    )
     from .engine import EngineError, engine_info, shutdown, use_engine
     from .initialization import random_params
     from .net import Net
@@ -30,6 +38,14 @@ __version__ = "0.1.0"
 # Public names by the module that defines them.
 _MODULES = {
     "activations": ["ACTIVATIONS", "Activation", "Poly"],
+    "curvature": [
+        "gauss_newton",
+        "gauss_newton_product",
+        "hvp",
+        "jacobian",
+        "residuals",
+        "value_and_gradient",
+    ],
     "engine": ["EngineError", "engine_info", "shutdown", "use_engine"],
     "net": ["Net"],
     "objective": ["Spectrum", "gradient", "hessian", "hessian_spectrum", "loss"],
@@ -62,16 +78,22 @@ __all__ = [
     "TrainResult",
     "Trajectory",
     "engine_info",
+    "gauss_newton",
+    "gauss_newton_product",
     "gradient",
     "hessian",
     "hessian_spectrum",
+    "hvp",
+    "jacobian",
     "load",
     "loss",
     "random_params",
+    "residuals",
     "save",
     "shutdown",
     "train",
     "use_engine",
+    "value_and_gradient",
 ]
 
 

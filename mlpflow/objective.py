@@ -78,7 +78,7 @@ def loss(net: Net, p: Any, *, maxnorm: float = np.inf, merge: Merge | None = Non
     >>> mf.loss(net, [2.0])
     10.0
     """
-    value: float = _evaluate("value", net, p, maxnorm, merge)
+    value: float = evaluate("value", net, p, maxnorm, merge)
     return value
 
 
@@ -95,7 +95,7 @@ def gradient(net: Net, p: Any, *, maxnorm: float = np.inf, merge: Merge | None =
     Params
         ``.flat`` has the shape (P,).
     """
-    return net._params(_evaluate("gradient", net, p, maxnorm, merge))
+    return net._params(evaluate("gradient", net, p, maxnorm, merge))
 
 
 def hessian(net: Net, p: Any, *, maxnorm: float = np.inf, merge: Merge | None = None) -> np.ndarray:
@@ -111,7 +111,7 @@ def hessian(net: Net, p: Any, *, maxnorm: float = np.inf, merge: Merge | None = 
     ndarray of shape (P, P)
         Symmetric, parameters in the order of ``Params.flat``.
     """
-    matrix: np.ndarray = _evaluate("hessian", net, p, maxnorm, merge)
+    matrix: np.ndarray = evaluate("hessian", net, p, maxnorm, merge)
     return matrix
 
 
@@ -130,14 +130,17 @@ def hessian_spectrum(
     Spectrum
         ``.values`` ascending, ``.vectors`` in columns, ``.index``; ``values, vectors = ...`` works.
     """
-    pair = _evaluate("spectrum", net, p, maxnorm, merge)
+    pair = evaluate("spectrum", net, p, maxnorm, merge)
     return Spectrum(pair["values"], pair["vectors"].T)
 
 
-def _evaluate(function: str, net: Net, p: Any, maxnorm: Any, merge: Any) -> Any:
+def evaluate(
+    function: str, net: Net, p: Any, maxnorm: Any = np.inf, merge: Any = None, **more: Any
+) -> Any:
+    """Call a function of the engine on a network at parameters; bad input never gets there."""
     if not isinstance(net, Net):
         raise TypeError(f"expected a mlpflow.Net as the first argument, got a {type(net).__name__}")
-    arguments = {"net": net._key, "p": flat_parameters(p, net._shapes)}
+    arguments = {"net": net._key, "p": flat_parameters(p, net._shapes), **more}
     if merge is not None or maxnorm != np.inf:
         arguments["maxnorm"] = as_number(maxnorm, "maxnorm", low=0.0)
         arguments["merge"] = checked_merge(merge, net)

@@ -81,7 +81,7 @@ function network_output(layers::Vector{Layer}, x::Vector{Float64}, input::Abstra
 end
 
 function network_output(layers::Vector{Layer}, x::Vector{Float64}, samples::Samples{T}) where {T}
-    ws = Workspace{T}(layers, samples, TILE)
+    ws = Workspace{T}(layers, samples, first_order_tile(layers))
     load_params!(ws, x)
     output = Matrix{T}(undef, layers[end].nout, samples.n)
     for k in 1:tile_count(ws, samples)

@@ -1,6 +1,8 @@
 # The scratch memory of one evaluation: for every layer its parameters in two layouts, and one tile of samples.
 
 const TILE = 128                # samples a tile: sums are long, and the arrays of a narrow layer stay in the second-level cache
+const WIDE_TILE = 512           # for networks of so many parameters that BLAS does the work: it wants long tiles
+const WIDE_FROM = 20_000        # parameters
 const SECOND_ORDER_TILE = 64    # a Hessian keeps products of columns: shorter tiles hold them in cache
 const VECTOR_LENGTH = 8         # Float64 numbers in the widest vector register; tiles are a multiple of it
 
@@ -65,6 +67,8 @@ end
 tile_height(ws::Workspace) = length(ws.coefficient)
 tile_count(ws::Workspace, samples::Samples) = cld(samples.n, tile_height(ws))
 output_tile(ws::Workspace) = ws.tiles[end]
+
+first_order_tile(layers::Vector{Layer}) = nparams(layers) < WIDE_FROM ? TILE : WIDE_TILE
 
 # What layer l takes in: the activations of the layer below, with its column of ones.
 layer_input(ws::Workspace, l::Int) = l == 1 ? ws.input : ws.tiles[l-1].a
