@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import mlpflow as mf
 
@@ -14,7 +14,7 @@ from .comparison import Row
 from .limits import Limits
 from .peer_jax import JIT
 from .peer_julia import JULIA, JuliaProcess
-from .peer_mlpflow import make_net
+from .peer_mlpflow import PYTHON, make_net
 from .peer_torch import EAGER
 from .timing import Effort, PythonContender, Timing, measure
 
@@ -79,6 +79,8 @@ def figures(
         ),
         _reference(tiny),
         _least("gradient over jitted JAX", 8, narrow, lambda row: _over(row, row.seconds(JIT))),
+        _from_python("gradient over PyTorch eager, called from Python", usual, EAGER),
+        _from_python("gradient over jitted JAX, called from Python", narrow, JIT),
         _least("Hessian over the best peer", 30, hessians, lambda row: _over(row, row.best_peer)),
         _least(
             "Hessian over the best peer, k >= 50, N >= 1,000",
@@ -115,8 +117,8 @@ def figures(
     ]
 
 
-def _over(row: Row, peer: float | None) -> float | None:
-    ours = row.seconds(JULIA)
+def _over(row: Row, peer: float | None, name: str = JULIA) -> float | None:
+    ours = row.seconds(name)
     return None if peer is None or ours is None else peer / ours
 
 
@@ -160,6 +162,16 @@ def _worst(
     where = f"{place}; met at {met} of {len(found)} points"
     where += f", {lacking} without a measured peer" if lacking else ""
     return Figure(name, required, _factor(worst), where, met == len(found))
+
+
+def _from_python(name: str, rows: Sequence[Row], peer: str) -> Figure:
+    """For information: with the round trip, which alone takes as long as PyTorch's overhead."""
+
+    def factor(row: Row) -> float | None:
+        return _over(row, row.seconds(peer), PYTHON)
+
+    found = _least(name, 8, rows, factor)
+    return replace(found, required="(8x)", met=None)
 
 
 def _factor(value: float) -> str:

@@ -42,8 +42,11 @@ def _numbers(value: Any) -> np.ndarray:
 
 # A row a quantity: what is called, with the network, the parameters and a vector.
 _CALLS: dict[str, Callable[[mf.Net, np.ndarray, np.ndarray], Any]] = {
-    "gradient": lambda net, p, v: (mf.loss(net, p), mf.gradient(net, p)),
+    "gradient": lambda net, p, v: mf.value_and_gradient(net, p),
     "hessian": lambda net, p, v: mf.hessian(net, p),
+    "hvp": lambda net, p, v: mf.hvp(net, p, v),
+    "jacobian": lambda net, p, v: mf.jacobian(net, p),
+    "gauss_newton": lambda net, p, v: mf.gauss_newton(net, p),
 }
 
 

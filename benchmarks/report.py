@@ -183,7 +183,8 @@ def _limits(limits: Limits) -> str:
     ]
     lines.append(
         "\nThe limit of a gradient is one exponential a neuron and sample, or for the wide network "
-        "its matrix products; that of a Hessian one rank-N update (N times the outputs) of P x P."
+        "its matrix products; that of a Hessian one rank-N update (N times the outputs) of P x P. "
+        "With several outputs more than 100% is possible: the sum over outputs can be taken first."
     )
     return "\n".join(lines)
 
