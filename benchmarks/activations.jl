@@ -4,19 +4,19 @@
 using MLPFlow
 
 function values!(f::F, a, z) where {F}
-    @inbounds @simd ivdep for i in eachindex(z)
+    @inbounds MLPFlow.@vectorized for i in eachindex(z)
         a[i] = MLPFlow.activation_value(f, z[i])
     end
 end
 
 function slopes!(f::F, a, d1, z) where {F}
-    @inbounds @simd ivdep for i in eachindex(z)
+    @inbounds MLPFlow.@vectorized for i in eachindex(z)
         a[i], d1[i] = MLPFlow.value_and_slope(f, z[i])
     end
 end
 
 function curvatures!(f::F, a, d1, d2, z) where {F}
-    @inbounds @simd ivdep for i in eachindex(z)
+    @inbounds MLPFlow.@vectorized for i in eachindex(z)
         a[i], d1[i], d2[i] = MLPFlow.derivatives(f, z[i])
     end
 end

@@ -1,49 +1,80 @@
-# exp and expm1 without branches, so that LLVM turns a loop over samples into vector code.
-# Coefficients: near-minimax (Chebyshev) fits made with mpmath at 40 digits.
+# exp and expm1: exp(x) = 2^k exp(r) with x = k ln 2 + r, |r| <= ln(2)/2 (Cody and Waite, Software Manual for the Elementary
+# Functions, 1980, chapter 6). The factor 2^k is made by shifting bits. Where the result is below the normal numbers,
+# everything is computed 2^128 (Float32: 2^64) times too large and scaled at the end, so that it is rounded only there.
 
-const LOG2E = 1.4426950408889634
-const LN2_HIGH = 0.6931471803691238      # ln 2 with the last 32 bits zero: k * LN2_HIGH is exact for |k| < 2^11
-const LN2_LOW = 1.9082149292705877e-10
-const ROUNDING_SHIFT = 6755399441055744.0  # 1.5 * 2^52: adding it rounds to an integer held in the low bits
+# Adding this rounds to an integer, which the low bits then hold, increased by the bias of the exponent.
+@inline rounding_shift(::Type{T}) where {T} = T(3 << (mantissa_bits(T) - 1) + exponent_bias(T))
 
-# q(r) with exp(r) = 1 + r + r^2 q(r) for |r| <= ln(2)/2, relative error of exp below 2e-19.
-@inline exp_tail(r::Float64) = @evalpoly(r, 0.5, 0.1666666666666667, 0.04166666666666667, 0.008333333333326136,
-    0.0013888888888883748, 0.00019841269874820627, 2.4801587325547743e-5, 2.7557255400206422e-6,
-    2.75572736431103e-7, 2.5105217004720745e-8, 2.0914686968086876e-9)
+# From `tail_start` downwards 2^(k-1) is no normal number; at `exp_floor` x exp(x) has long been 0, at `exp_ceiling` Inf.
+@inline tail_start(::Type{Float64}) = -707.0
+@inline tail_start(::Type{Float32}) = -86.0f0
+@inline exp_floor(::Type{Float64}) = -760.0
+@inline exp_floor(::Type{Float32}) = -115.0f0
+@inline exp_ceiling(::Type{Float64}) = 710.0
+@inline exp_ceiling(::Type{Float32}) = 89.0f0
+@inline tail_bits(::Type{Float64}) = 128
+@inline tail_bits(::Type{Float32}) = 64
 
-# x = k ln 2 + r: r, and k as the low bits of a shifted float.
-@inline function exp_reduce(x::Float64)
-    shifted = muladd(x, LOG2E, ROUNDING_SHIFT)
-    k = shifted - ROUNDING_SHIFT
-    r = muladd(k, -LN2_LOW, muladd(k, -LN2_HIGH, x))
-    return r, reinterpret(Int64, shifted) - reinterpret(Int64, ROUNDING_SHIFT)
+# 1, or 2^-128 in the tail
+@inline tail_factor(::Type{Float64}, intail::Bool) = ifelse(intail, 2.938735877055719e-39, 1.0)
+@inline tail_factor(::Type{Float32}, intail::Bool) = ifelse(intail, 5.421011f-20, 1.0f0)
+
+# The integer k nearest to x / ln 2, as a float, and the float with k + bias + extra in its low bits.
+@inline function binary_exponent(x::T, extra::Int) where {T<:Hardware}
+    shift = rounding_shift(T) + T(extra)
+    shifted = muladd(x, T(1.4426950408889634), shift)
+    return shifted - shift, shifted
 end
 
-@inline power_of_two(k::Int64) = reinterpret(Float64, (k + 1023) << 52)
+@inline exp_remainder(x::T, k::T) where {T<:Hardware} = muladd(k, -ln2_low(T), muladd(k, -ln2_high(T), x))
+
+# 2^k from what `binary_exponent` returned
+@inline function power_of_two(shifted::T, intail::Bool) where {T<:Hardware}
+    bits = to_bits(shifted)
+    return reinterpret(T, (bits + ifelse(intail, oftype(bits, tail_bits(T)), zero(bits))) << mantissa_bits(T))
+end
+
+# exp(r) - 1 for |r| <= ln(2)/2
+@inline exp_series(r::T) where {T<:Hardware} = muladd(r * r, polynomial(r, exp_tail_coefficients(T)), r)
 
 """
     vexp(x::Real)
 
-exp(x), branch-free for `Float64`; within 1 ulp, gradual underflow and `±Inf`, `NaN` kept.
+exp(x), branch-free for `Float64` and `Float32`; within 1 ulp, gradual underflow, `±Inf` and `NaN` kept.
 """
-@inline function vexp(x::Float64)
-    x = ifelse(x > 710.0, 710.0, ifelse(x < -750.0, -750.0, x))
-    r, k = exp_reduce(x)
-    p = 1.0 + muladd(r * r, exp_tail(r), r)
-    half = k >> 1      # two factors: 2^k alone leaves the exponent range before the result does
-    return p * power_of_two(half) * power_of_two(k - half)
+@inline function vexp(x::T) where {T<:Hardware}
+    x = ifelse(x > exp_ceiling(T), exp_ceiling(T), ifelse(x < exp_floor(T), exp_floor(T), x))
+    intail = x < tail_start(T)
+    k, shifted = binary_exponent(x, -1)     # half of 2^k: 2^k itself can be too large when the result is not
+    scale = power_of_two(shifted, intail)
+    return muladd(scale, exp_series(exp_remainder(x, k)), scale) * (T(2) * tail_factor(T, intail))
 end
 vexp(x::Real) = exp(x)
 
 """
-    vexpm1_negative(x::Float64)
+    vexpm1(x::Real)
 
-exp(x) - 1 for x <= 0 (or `NaN`), branch-free, within 2 ulp.
+exp(x) - 1, branch-free for `Float64` and `Float32`, within 2 ulp; the sign of zero, `±Inf` and `NaN` are kept.
 """
-@inline function vexpm1_negative(x::Float64)
-    x = ifelse(x < -40.0, -40.0, x)
-    r, k = exp_reduce(x)
-    p = muladd(r * r, exp_tail(r), r)
-    scale = power_of_two(k)
-    return muladd(scale, p, scale - 1.0)
+@inline function vexpm1(x::T) where {T<:Hardware}
+    u = ifelse(x > exp_ceiling(T), exp_ceiling(T), ifelse(x < -T(40), -T(40), x))
+    k, shifted = binary_exponent(u, -1)
+    half = power_of_two(shifted, false)
+    return copysign(T(2) * muladd(half, exp_series(exp_remainder(u, k)), half - T(0.5)), x)
+end
+vexpm1(x::Real) = expm1(x)
+
+# For x <= 0 (or NaN): 2^k and exp(r) - 1 with exp(x) = 2^k exp(r), still to be multiplied by the third, which is 1 outside
+# the tail. The unscaled exp(x) is as good as 0 beside 1 in the tail, too.
+@inline function exp_nonpositive(x::T) where {T<:Hardware}
+    x = ifelse(x < exp_floor(T), exp_floor(T), x)
+    intail = x < tail_start(T)
+    k, shifted = binary_exponent(x, 0)
+    return power_of_two(shifted, intail), exp_series(exp_remainder(x, k)), tail_factor(T, intail)
+end
+
+# exp(x), exp(x) - 1 and the factor that the first still needs.
+@inline function exp_expm1_nonpositive(x::T) where {T<:Hardware}
+    scale, series, factor = exp_nonpositive(x)
+    return muladd(scale, series, scale), muladd(scale, series, scale - one(T)), factor
 end

@@ -29,31 +29,32 @@ softplus(x::Real) = vsoftplus(float(x))
 
 The standard normal distribution function (1 + erf(x/sqrt 2))/2.
 """
-normal_cdf(x::Real) = vnormal_cdf(Float64(x))
+normal_cdf(x::Real) = vnormal_cdf(float(x))
 
 """
     gelu(x)
 
 x/2 (1 + erf(x/sqrt 2)) = x normal_cdf(x).
 """
-gelu(x::Real) = x * normal_cdf(x)
+gelu(x::Real) = vgelu_d2(float(x))[1]
 
 """
     silu(x)
 
 x sigmoid(x).
 """
-silu(x::Real) = x * sigmoid(x)
+silu(x::Real) = vsilu_d2(float(x))[1]
 
 """
     selu(x)
 
 1.05070098 x for x > 0, and 1.05070098 * 1.67326324 (exp(x) - 1) otherwise.
 """
-selu(x::Real) = SELU_SCALE * (x > 0 ? x : SELU_ALPHA * expm1(x))
+selu(x::Real) = derivatives(selu, Float64(x))[1]
 
 const SELU_SCALE = 1.05070098
 const SELU_ALPHA = 1.67326324
+const SELU_GROWTH = SELU_SCALE * SELU_ALPHA
 
 """
     square(x)
@@ -74,14 +75,14 @@ cube(x::Real) = x * x * x
 
 sigmoid(4x) + softplus(x).
 """
-g(x::Real) = sigmoid(4 * x) + softplus(x)
+g(x::Real) = vsigmoid4_softplus_d2(float(x))[1]
 
 """
     sigmoid2(x)
 
 erf(x/sqrt 2).
 """
-sigmoid2(x::Real) = verf(Float64(x) * SQRT_HALF)
+sigmoid2(x::Real) = verf_half_d2(float(x))[1]
 
 """
     Poly(a0, a1, ...)
@@ -142,66 +143,55 @@ An activation and its first two derivatives at `x`, sharing what they have in co
 @inline derivatives(::typeof(identity), x::Real) = (x, one(x), zero(x))
 @inline derivatives(::typeof(sigmoid), x::Real) = vsigmoid_d2(x)
 @inline derivatives(::typeof(tanh), x::Real) = vtanh_d2(x)
-@inline derivatives(::typeof(relu), x::Real) = (ifelse(x > 0, x, ifelse(isnan(x), x, zero(x))), ifelse(x > 0, one(x), zero(x)), zero(x))
 @inline derivatives(::typeof(softplus), x::Real) = vsoftplus_d2(x)
+@inline derivatives(::typeof(silu), x::Real) = vsilu_d2(x)
+@inline derivatives(::typeof(normal_cdf), x::Real) = vnormal_cdf_d2(x)
+@inline derivatives(::typeof(sigmoid2), x::Real) = verf_half_d2(x)
+@inline derivatives(::typeof(gelu), x::Real) = vgelu_d2(x)
+@inline derivatives(::typeof(g), x::Real) = vsigmoid4_softplus_d2(x)
 @inline derivatives(::typeof(square), x::Real) = (x * x / 2, x, one(x))
 @inline derivatives(::typeof(cube), x::Real) = (x * x * x, 3 * x * x, 6 * x)
 @inline derivatives(::typeof(exp), x::Real) = (e = vexp(x); (e, e, e))
 
-@inline function derivatives(::typeof(normal_cdf), x::Real)
-    pdf = vnormal_pdf(x)
-    return vnormal_cdf(x), pdf, -clamped(x) * pdf
+@inline derivatives(::typeof(relu), x::Real) =
+    (ifelse(x > 0, x, ifelse(isnan(x), x, zero(x))), ifelse(x > 0, one(x), zero(x)), zero(x))
+
+# The exponential and exp(x) - 1 of the same reduced argument.
+@inline function derivatives(::typeof(selu), x::T) where {T<:Hardware}
+    e, m, factor = exp_expm1_nonpositive(ifelse(x > 0, zero(x), x))
+    d1 = T(SELU_GROWTH) * e * factor
+    return ifelse(x > 0, T(SELU_SCALE) * x, T(SELU_GROWTH) * m), ifelse(x > 0, T(SELU_SCALE), d1), ifelse(x > 0, zero(x), d1)
 end
 
-@inline function derivatives(::typeof(sigmoid2), x::Real)
-    d1 = 2 * vnormal_pdf(x)
-    return verf(x * SQRT_HALF), d1, -clamped(x) * d1
-end
-
-@inline function derivatives(::typeof(gelu), x::Real)
-    cdf, pdf, u = vnormal_cdf(x), vnormal_pdf(x), clamped(x)
-    return x * cdf, muladd(u, pdf, cdf), (2 - u * u) * pdf
-end
-
-@inline function derivatives(::typeof(silu), x::Real)
-    s, d1, d2 = vsigmoid_d2(x)
-    return x * s, muladd(x, d1, s), muladd(x, d2, 2 * d1)
-end
-
-@inline function derivatives(::typeof(selu), x::Real)
-    growth = SELU_SCALE * SELU_ALPHA
-    negative = ifelse(x > 0, zero(x), x)
-    d1 = growth * vexp(negative)
-    return ifelse(x > 0, SELU_SCALE * x, growth * vexpm1_negative(negative)),
-           ifelse(x > 0, SELU_SCALE, d1), ifelse(x > 0, zero(x), d1)
-end
-
-@inline function derivatives(::typeof(g), x::Real)
-    s, s1, s2 = vsigmoid_d2(4 * x)
-    p, p1, p2 = vsoftplus_d2(x)
-    return s + p, muladd(4, s1, p1), muladd(16, s2, p2)
-end
+derivatives(::typeof(selu), x::Real) = derivatives(selu, Float64(x))
 
 # Horner's scheme for a polynomial and its first two derivatives at once.
 @inline function derivatives(p::Poly{N}, x::Real) where {N}
-    value, d1, half_d2 = float(zero(x)), float(zero(x)), float(zero(x))
+    T = typeof(float(x))
+    value, d1, half_d2 = zero(T), zero(T), zero(T)
     for i in N:-1:1
         half_d2 = muladd(half_d2, x, d1)
         d1 = muladd(d1, x, value)
-        value = muladd(value, x, p.coefficients[i])
+        value = muladd(value, x, T(p.coefficients[i]))
     end
     return value, d1, 2 * half_d2
 end
 
-# The Gaussian factor is 0 beyond 40; without the bound x^2 would overflow and 0 * Inf be NaN.
-@inline clamped(x::Real) = ifelse(x > 40, oftype(x, 40), ifelse(x < -40, oftype(x, -40), x))
+"""
+    value_and_slope(f, x::Real) -> (f(x), f'(x))
+    activation_value(f, x::Real) -> f(x)
 
-# The value alone, in the form that vectorizes. Base's tanh and exp branch.
+The same numbers as `derivatives(f, x)` returns, to the bit, without the work for those that are not asked for: the built-in
+methods are inlined into the loop, and the compiler drops what nobody reads.
+"""
+@inline value_and_slope(f, x::Real) = (f(x), deriv(f)(x))
 @inline activation_value(f, x::Real) = f(x)
-@inline activation_value(::typeof(tanh), x::Float64) = vtanh(x)
-@inline activation_value(::typeof(exp), x::Float64) = vexp(x)
-@inline activation_value(::typeof(relu), x::Float64) = derivatives(relu, x)[1]
-@inline activation_value(::typeof(selu), x::Float64) = derivatives(selu, x)[1]
+
+for f in (:identity, :sigmoid, :tanh, :relu, :softplus, :gelu, :silu, :selu, :square, :cube, :exp, :g, :sigmoid2, :normal_cdf)
+    @eval @inline value_and_slope(::typeof($f), x::Real) = (d = derivatives($f, x); (d[1], d[2]))
+    @eval @inline activation_value(::typeof($f), x::Real) = derivatives($f, x)[1]
+end
+@inline value_and_slope(p::Poly, x::Real) = (d = derivatives(p, x); (d[1], d[2]))
 
 const ACTIVATION_NAMES = Dict{String,Any}(string(f) => f for f in BUILTIN_ACTIVATIONS)
 
