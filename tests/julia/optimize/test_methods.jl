@@ -27,8 +27,10 @@ end
 @testset "$solver, Powell's singular function" for solver in METHODS
     r = optimize(TestProblems.powell(), [3.0, -1, 0, 1]; solver = solver)
     @test r.status === :gradient_tolerance && r.converged && r.gnorm <= 1e-15
-    # Cubic convergence of the gradient is out of reach at a singular minimum; the linear one must not stop early.
-    @test to_the_end(TestProblems.powell(), [3.0, -1, 0, 1]; solver = solver).gnorm < 1e-20
+    # At a singular minimum convergence is linear; it must not stop early. How far a quasi-Newton method gets before its
+    # matrix degenerates depends on the rounding of the BLAS kernel: 1e-18 to below 1e-20 on the four tried.
+    floor = solver === :newton ? 1e-20 : 1e-16
+    @test to_the_end(TestProblems.powell(), [3.0, -1, 0, 1]; solver = solver).gnorm < floor
 end
 
 @testset "Newton uses negative curvature where the gradient does not" begin
