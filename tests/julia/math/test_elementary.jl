@@ -57,7 +57,7 @@ function evaluate!(out, f::F, xs) where {F}
     return out
 end
 
-"""The largest error in units in the last place of the exact value, and where it is. Results beyond the range are passed over."""
+"""The largest error in units in the last place of the exact value, and where it is; results beyond the range passed over."""
 function worst_ulp(f, exact, xs::Vector{T}, terms) where {T}
     ys, worst, at = evaluate!(similar(xs), f, xs), 0.0, first(xs)
     for (x, y) in zip(xs, ys)
@@ -104,13 +104,15 @@ const LIMITS = ((MLPFlow.vexp, 0, Inf, 1), (MLPFlow.vexpm1, -1, Inf, 0), (MLPFlo
         @test signbit(f(T(-0.0))) && !signbit(f(T(0)))
     end
     @test MLPFlow.vexp(T(1000)) == Inf && MLPFlow.vexp(T(-1000)) == 0
-    @test MLPFlow.vlog(T(0)) == -Inf && MLPFlow.vlog(T(Inf)) == Inf && isnan(MLPFlow.vlog(T(-1))) && isnan(MLPFlow.vlog(T(NaN)))
+    @test MLPFlow.vlog(T(0)) == -Inf && MLPFlow.vlog(T(Inf)) == Inf
+    @test isnan(MLPFlow.vlog(T(-1))) && isnan(MLPFlow.vlog(T(NaN)))
     @test MLPFlow.vlog1p(T(-1)) == -Inf && MLPFlow.vlog1p(T(Inf)) == Inf && isnan(MLPFlow.vlog1p(T(-2)))
     @test MLPFlow.vlog(nextfloat(T(0))) ≈ log(nextfloat(T(0)))
 end
 
 @testset "other number types" begin
-    for (f, base) in ((MLPFlow.vexp, exp), (MLPFlow.vexpm1, expm1), (MLPFlow.vlog, log), (MLPFlow.vlog1p, log1p), (MLPFlow.vtanh, tanh))
+    for (f, base) in ((MLPFlow.vexp, exp), (MLPFlow.vexpm1, expm1), (MLPFlow.vlog, log), (MLPFlow.vlog1p, log1p),
+                      (MLPFlow.vtanh, tanh))
         @test f(big(0.3)) == base(big(0.3))
         @test f(2) ≈ base(2)
     end

@@ -37,6 +37,22 @@ end
     @test isnan(MLPFlow.derivatives(relu, NaN)[1])
 end
 
+@testset "value and slope of $(MLPFlow.activation_name(f)), $T" for T in (Float64, Float32),
+        f in (MLPFlow.BUILTIN_ACTIVATIONS..., POLY)
+    for x in T.((-800, -3.1, -0.2, 0, 0.7, 5, 120))
+        v, d1, d2 = MLPFlow.derivatives(f, x)
+        @test (v, d1, d2) isa Tuple{T,T,T}
+        @test isequal(MLPFlow.value_and_slope(f, x), (v, d1)) && isequal(MLPFlow.activation_value(f, x), v)
+    end
+end
+
+@testset "the second derivative is evaluated only where it is asked for" begin
+    f = UserActivation("picky", x -> x^2, x -> 2x, x -> error("not asked for"))
+    @test MLPFlow.value_and_slope(f, 3.0) == (9.0, 6.0)
+    @test MLPFlow.activation_value(f, 3.0) == 9.0
+    @test_throws ErrorException MLPFlow.derivatives(f, 3.0)
+end
+
 swish(x) = x / (1 + exp(-x))
 MLPFlow.deriv(::typeof(swish)) = x -> (s = 1 / (1 + exp(-x)); s + x * s * (1 - s))
 MLPFlow.second_deriv(::typeof(swish)) = x -> (s = 1 / (1 + exp(-x)); s * (1 - s) * (2 + x * (1 - 2s)))
