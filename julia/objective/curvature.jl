@@ -137,7 +137,7 @@ function scale_weights!(z::Matrix, d1::Matrix, Wt::Matrix)
     height, n = size(d1)
     for r in axes(z, 2), i in 1:n
         w, above = Wt[i, r], (i - 1) * height
-        @inbounds @simd ivdep for t in 1:height
+        @inbounds @streamed for t in 1:height
             z[above+t, r] = d1[t, i] * w
         end
     end
@@ -150,7 +150,7 @@ multiply_transposed!(out::Matrix{T}, in::Matrix{T}, W::Matrix{T}) where {T} =
 function scale_tiles!(out::Matrix, in::Matrix, factor::Matrix)
     height = size(factor, 1)
     for r in axes(out, 2), above in 0:height:size(out, 1)-height
-        @inbounds @simd ivdep for t in 1:height
+        @inbounds @streamed for t in 1:height
             out[above+t, r] = in[above+t, r] * factor[t, r]
         end
     end
@@ -181,7 +181,7 @@ function start_folded!(e::Matrix, Q::Array, f::Matrix)
     fill!(e, 0)
     height = size(Q, 1)
     for k in axes(e, 2), j in axes(e, 2), above in 0:height:size(e, 1)-height
-        @inbounds @simd ivdep for t in 1:height
+        @inbounds @streamed for t in 1:height
             e[above+t, k] = muladd(Q[t, k, j], f[above+t, j], e[above+t, k])
         end
     end
@@ -192,7 +192,7 @@ function start_folded_output!(e::Matrix, Q::Array, d1::Matrix)
     height, n = size(d1)
     for k in 1:n, i in 1:n
         above = (i - 1) * height
-        @inbounds @simd ivdep for t in 1:height
+        @inbounds @streamed for t in 1:height
             e[above+t, k] = Q[t, k, i] * d1[t, i]
         end
     end
@@ -203,7 +203,7 @@ function curve_tiles!(b::Matrix, e::Matrix, z::Matrix, tile::LayerTile)
     d1, d2, adjoint = tile.d1, tile.d2, tile.e
     height = size(d1, 1)
     for r in axes(b, 2), above in 0:height:size(b, 1)-height
-        @inbounds @simd ivdep for t in 1:height
+        @inbounds @streamed for t in 1:height
             b[above+t, r] = muladd(e[above+t, r], d1[t, r], adjoint[t, r] * d2[t, r] * z[above+t, r])
         end
     end
@@ -215,13 +215,13 @@ function curve_own!(own::OwnCurvature, tile::LayerTile)
     height, n = size(tile.d1)
     for r in 1:n, i in 1:r
         above, column = (i - 1) * height, packed(i, r)
-        @inbounds @simd ivdep for t in 1:height
+        @inbounds @streamed for t in 1:height
             own.b[t, column] = own.e[above+t, r] * tile.d1[t, r]
         end
     end
     for i in 1:n
         column = packed(i, i)
-        @inbounds @simd ivdep for t in 1:height
+        @inbounds @streamed for t in 1:height
             own.b[t, column] = muladd(tile.e[t, i], tile.d2[t, i], own.b[t, column])
         end
     end
@@ -286,7 +286,7 @@ function store_b_sum!(H::Matrix, pair::PairCurvature, lower::LayerTile, upper::L
     k, c = size(upper.dW)
     for s in 1:c, r in 1:k, j in 1:d
         row, column = lower.offset + (j - 1) * n, upper.offset + (s - 1) * k + r
-        @inbounds @simd ivdep for i in 1:n
+        @inbounds @streamed for i in 1:n
             H[row+i, column] += pair.b_sum[i+(r-1)*n, j+(s-1)*d]
         end
     end
@@ -305,7 +305,7 @@ function store_chain!(H::Matrix, pair::PairCurvature, lower::LayerTile, upper::L
     k = size(upper.dW, 1)
     for s in 1:upper.layer.nin, r in 1:k, j in 1:d
         row, column = lower.offset + (j - 1) * n, upper.offset + (s - 1) * k + r
-        @inbounds @simd ivdep for i in 1:n
+        @inbounds @streamed for i in 1:n
             H[row+i, column] += pair.chain_sum[i+(s-1)*n, j+(r-1)*d]
         end
     end

@@ -69,13 +69,13 @@ end
 @inline column_entries(M, j, k, ::Val{C}) where {C} = ntuple(c -> @inbounds(M[j+c-1, k]), Val(C))
 
 @inline function set_columns!(out, in, k, m::NTuple{C}) where {C}
-    @inbounds @simd ivdep for t in axes(out, 1)
+    @inbounds @streamed for t in axes(out, 1)
         out[t, k] = combination(in, t, 1, m)
     end
 end
 
 @inline function add_columns!(out, in, j, k, m::NTuple{C}) where {C}
-    @inbounds @simd ivdep for t in axes(out, 1)
+    @inbounds @streamed for t in axes(out, 1)
         out[t, k] += combination(in, t, j, m)
     end
 end
@@ -110,7 +110,7 @@ end
 
 @inline function add_sum!(C::Matrix{T}, A, B, i, j) where {T}
     s = zero(T)
-    @inbounds @simd for t in axes(A, 1)
+    @inbounds @vectorized for t in axes(A, 1)
         s = muladd(A[t, i], B[t, j], s)
     end
     @inbounds C[i, j] += s
@@ -119,7 +119,7 @@ end
 # Three sums share the loads of A, and their additions do not wait for each other.
 @inline function add_three_sums!(C::Matrix{T}, A, B, i, j) where {T}
     s1, s2, s3 = zero(T), zero(T), zero(T)
-    @inbounds @simd for t in axes(A, 1)
+    @inbounds @vectorized for t in axes(A, 1)
         a = A[t, i]
         s1 = muladd(a, B[t, j], s1)
         s2 = muladd(a, B[t, j+1], s2)
@@ -136,7 +136,7 @@ end
 out = a .* b over the entries of `out`; `a` and `b` may have further columns.
 """
 function hadamard!(out::Matrix, a::Matrix, b::Matrix)
-    @inbounds @simd ivdep for i in eachindex(out)
+    @inbounds @streamed for i in eachindex(out)
         out[i] = a[i] * b[i]
     end
     return out
@@ -171,7 +171,7 @@ end
 @inline packed(i::Int, j::Int) = i <= j ? i + (j * (j - 1)) ÷ 2 : j + (i * (i - 1)) ÷ 2
 
 @inline function column_product!(out, k, A, i, B, j)
-    @inbounds @simd ivdep for t in axes(out, 1)
+    @inbounds @streamed for t in axes(out, 1)
         out[t, k] = A[t, i] * B[t, j]
     end
 end

@@ -5,7 +5,7 @@
 
 function activate!(f::F, run::ActivationRun, tile::LayerTile) where {F}
     z, a, height = tile.z, tile.a, size(tile.z, 1)
-    @inbounds @simd ivdep for i in (run.first-1)*height+1:run.last*height
+    @inbounds @vectorized for i in (run.first-1)*height+1:run.last*height
         a[i] = activation_value(f, z[i])
     end
     return nothing
@@ -13,8 +13,8 @@ end
 
 function activate_d1!(f::F, run::ActivationRun, tile::LayerTile) where {F}
     z, a, d1, height = tile.z, tile.a, tile.d1, size(tile.z, 1)
-    @inbounds @simd ivdep for i in (run.first-1)*height+1:run.last*height
-        v, v1, _ = derivatives(f, z[i])
+    @inbounds @vectorized for i in (run.first-1)*height+1:run.last*height
+        v, v1 = value_and_slope(f, z[i])
         a[i] = v
         d1[i] = v1
     end
@@ -23,7 +23,7 @@ end
 
 function activate_d2!(f::F, run::ActivationRun, tile::LayerTile) where {F}
     z, a, d1, d2, height = tile.z, tile.a, tile.d1, tile.d2, size(tile.z, 1)
-    @inbounds @simd ivdep for i in (run.first-1)*height+1:run.last*height
+    @inbounds @vectorized for i in (run.first-1)*height+1:run.last*height
         v, v1, v2 = derivatives(f, z[i])
         a[i] = v
         d1[i] = v1

@@ -43,7 +43,7 @@ function add_rows!(H::Matrix, block::JacobianBlock, ws::Workspace)
 end
 
 @inline function store_rows!(rows, used, column, delta, i, a, j)
-    @inbounds @simd ivdep for t in axes(delta, 1)
+    @inbounds @streamed for t in axes(delta, 1)
         rows[used+t, column] = delta[t, i] * a[t, j]
     end
 end

@@ -25,7 +25,7 @@ end
 function loss_adjoint!(loss::MSE, ws::Workspace)
     e, f, y, c = output_tile(ws).e, output_tile(ws).a, ws.target, ws.coefficient
     for o in axes(y, 2)
-        @inbounds @simd ivdep for t in axes(y, 1)
+        @inbounds @streamed for t in axes(y, 1)
             e[t, o] = 2 * c[t] * (f[t, o] - y[t, o])
         end
     end
@@ -50,7 +50,7 @@ function loss_adjoint!(loss::CrossEntropy, ws::Workspace)
     value = loss_value!(loss, ws)
     e, y, c, p, column = output_tile(ws).e, ws.target, ws.coefficient, ws.softmax, ws.column
     for j in axes(y, 2)
-        @inbounds @simd ivdep for t in axes(y, 1)
+        @inbounds @streamed for t in axes(y, 1)
             e[t, j] = c[t] * (column[t, 3] * p[t, j] - y[t, j])
         end
     end
@@ -60,20 +60,20 @@ end
 # Softmax of the outputs; columns of scratch: sum_k exp(f_k - top), sum_k y_k (top - f_k), sum_k y_k.
 function softmax!(ws::Workspace{T}) where {T}
     f, y, p, column = output_tile(ws).a, ws.target, ws.softmax, ws.column
-    @inbounds @simd ivdep for t in axes(y, 1)
+    @inbounds @streamed for t in axes(y, 1)
         column[t, 1] = f[t, 1]
     end
     for j in 2:size(y, 2)
-        @inbounds @simd ivdep for t in axes(y, 1)
+        @inbounds @streamed for t in axes(y, 1)
             column[t, 1] = ifelse((f[t, j] > column[t, 1]) | isnan(f[t, j]), f[t, j], column[t, 1])
         end
     end
-    @inbounds @simd ivdep for t in axes(y, 1)
+    @inbounds @streamed for t in axes(y, 1)
         column[t, 2] = zero(T)
         column[t, 3] = zero(T)
     end
     for j in axes(y, 2)
-        @inbounds @simd ivdep for t in axes(y, 1)
+        @inbounds @streamed for t in axes(y, 1)
             gap = column[t, 1] - f[t, j]
             p[t, j] = vexp(-gap)
             column[t, 2] += ifelse(y[t, j] == 0, zero(T), y[t, j] * gap)
@@ -84,16 +84,16 @@ function softmax!(ws::Workspace{T}) where {T}
 end
 
 function normalize_softmax!(p::Matrix{T}, column::Matrix{T}) where {T}
-    @inbounds @simd ivdep for t in axes(p, 1)
+    @inbounds @streamed for t in axes(p, 1)
         column[t, 1] = zero(T)
     end
     for j in axes(p, 2)
-        @inbounds @simd ivdep for t in axes(p, 1)
+        @inbounds @streamed for t in axes(p, 1)
             column[t, 1] += p[t, j]
         end
     end
     for j in axes(p, 2)
-        @inbounds @simd ivdep for t in axes(p, 1)
+        @inbounds @streamed for t in axes(p, 1)
             p[t, j] /= column[t, 1]
         end
     end
@@ -109,7 +109,7 @@ the cross-entropy.
 function loss_root!(::MSE, ws::Workspace, r::Int)
     e, c = output_tile(ws).e, ws.coefficient
     fill!(e, 0)
-    @inbounds @simd ivdep for t in axes(e, 1)
+    @inbounds @streamed for t in axes(e, 1)
         e[t, r] = sqrt(2 * c[t])
     end
 end
@@ -117,7 +117,7 @@ end
 function loss_root!(::CrossEntropy, ws::Workspace, r::Int)
     e, c, p, column = output_tile(ws).e, ws.coefficient, ws.softmax, ws.column
     for j in axes(e, 2)
-        @inbounds @simd ivdep for t in axes(e, 1)
+        @inbounds @streamed for t in axes(e, 1)
             e[t, j] = sqrt(c[t] * column[t, 3] * p[t, r]) * ((j == r) - p[t, j])
         end
     end
@@ -131,7 +131,7 @@ The second derivative of the loss with respect to the output, Q (tile x Dout x D
 function loss_curvature!(Q::Array{T,3}, ::MSE, ws::Workspace{T}) where {T}
     fill!(Q, 0)
     for o in axes(Q, 2)
-        @inbounds @simd ivdep for t in axes(Q, 1)
+        @inbounds @streamed for t in axes(Q, 1)
             Q[t, o, o] = 2 * ws.coefficient[t]
         end
     end
@@ -140,7 +140,7 @@ end
 function loss_curvature!(Q::Array{T,3}, ::CrossEntropy, ws::Workspace{T}) where {T}
     c, p, column = ws.coefficient, ws.softmax, ws.column
     for j in axes(Q, 2), i in axes(Q, 2)
-        @inbounds @simd ivdep for t in axes(Q, 1)
+        @inbounds @streamed for t in axes(Q, 1)
             Q[t, i, j] = c[t] * column[t, 3] * ((i == j) * p[t, i] - p[t, i] * p[t, j])
         end
     end
@@ -153,7 +153,7 @@ out = Q tangent for a tangent (tile x Dout) of the output.
 """
 function loss_tangent!(out::Matrix{T}, ::MSE, ws::Workspace{T}, tangent::Matrix{T}) where {T}
     for o in axes(out, 2)
-        @inbounds @simd ivdep for t in axes(out, 1)
+        @inbounds @streamed for t in axes(out, 1)
             out[t, o] = 2 * ws.coefficient[t] * tangent[t, o]
         end
     end
@@ -161,16 +161,16 @@ end
 
 function loss_tangent!(out::Matrix{T}, ::CrossEntropy, ws::Workspace{T}, tangent::Matrix{T}) where {T}
     c, p, column = ws.coefficient, ws.softmax, ws.column
-    @inbounds @simd ivdep for t in axes(out, 1)
+    @inbounds @streamed for t in axes(out, 1)
         column[t, 2] = zero(T)
     end
     for j in axes(out, 2)
-        @inbounds @simd ivdep for t in axes(out, 1)
+        @inbounds @streamed for t in axes(out, 1)
             column[t, 2] = muladd(p[t, j], tangent[t, j], column[t, 2])
         end
     end
     for j in axes(out, 2)
-        @inbounds @simd ivdep for t in axes(out, 1)
+        @inbounds @streamed for t in axes(out, 1)
             out[t, j] = c[t] * column[t, 3] * p[t, j] * (tangent[t, j] - column[t, 2])
         end
     end

@@ -107,7 +107,7 @@ end
 
 function curve_delta!(tangent::TangentTile, tile::LayerTile)
     delta, e, z, d1, d2, adjoint = tangent.delta, tangent.e, tangent.z, tile.d1, tile.d2, tile.e
-    @inbounds @simd ivdep for i in eachindex(delta)
+    @inbounds @streamed for i in eachindex(delta)
         delta[i] = muladd(e[i], d1[i], adjoint[i] * d2[i] * z[i])
     end
 end
@@ -126,13 +126,13 @@ function collect_product!(out::AbstractVecOrMat, work::Products, c::Int)
 end
 
 function fill_range!(out, offset::Int, sums::Matrix)
-    @inbounds @simd ivdep for i in eachindex(sums)
+    @inbounds @streamed for i in eachindex(sums)
         out[offset+i] = sums[i]
     end
 end
 
 function add_range!(out, offset::Int, sums::Matrix)
-    @inbounds @simd ivdep for i in eachindex(sums)
+    @inbounds @streamed for i in eachindex(sums)
         out[offset+i] += sums[i]
     end
 end

@@ -5,9 +5,11 @@ const WIDE_TILE = 512           # for networks of so many parameters that BLAS d
 const WIDE_FROM = 20_000        # parameters
 const SECOND_ORDER_TILE = 64    # a Hessian keeps products of columns: shorter tiles hold them in cache
 const VECTOR_LENGTH = 8         # Float64 numbers in the widest vector register; tiles are a multiple of it
+const UNPADDED = 32             # up to so many samples the copies that fill up a vector would cost more than they save
 
 # The tiles of n samples are of the same height, as nearly as whole vectors allow.
 function tile_height(n::Int, longest::Int)
+    n <= UNPADDED && return n
     tiles = cld(n, longest)
     return VECTOR_LENGTH * cld(cld(n, tiles), VECTOR_LENGTH)
 end
