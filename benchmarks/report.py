@@ -143,6 +143,10 @@ def _versions() -> str:
         f"- {peer_torch.version()}",
         f"- {peer_jax.version()}",
     ]
+    kernel = os.environ.get("OPENBLAS_CORETYPE")
+    if kernel:
+        # A user's word that the engine obeys; it decides our Hessians and the dsyrk bound.
+        lines.append(f"- OPENBLAS_CORETYPE={kernel} was set; without it the engine chooses itself")
     return "\n".join(lines)
 
 
