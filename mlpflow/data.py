@@ -12,6 +12,7 @@ from ._hints import did_you_mean
 __all__ = ["LOSSES"]
 
 LOSSES = ("mse", "cross_entropy")
+PRECISIONS = ("float64", "float32")
 
 # How far the sum of a row of probabilities may be from 1.
 _PROBABILITY_SUM = 1e-6
@@ -19,11 +20,20 @@ _PROBABILITY_SUM = 1e-6
 
 def checked_losstype(losstype: Any) -> str:
     """``"mse"`` or ``"cross_entropy"``."""
-    if isinstance(losstype, str) and losstype in LOSSES:
-        return losstype
+    return _checked_choice(losstype, "losstype", LOSSES)
+
+
+def checked_precision(precision: Any) -> str:
+    """``"float64"`` or ``"float32"``."""
+    return _checked_choice(precision, "precision", PRECISIONS)
+
+
+def _checked_choice(value: Any, name: str, choices: tuple[str, ...]) -> str:
+    if isinstance(value, str) and value in choices:
+        return value
     raise ValueError(
-        f"losstype: expected one of {', '.join(LOSSES)}, got {shown(losstype)}"
-        f"{did_you_mean(str(losstype), LOSSES)}"
+        f"{name}: expected one of {', '.join(choices)}, got {shown(value)}"
+        f"{did_you_mean(str(value), choices)}"
     )
 
 

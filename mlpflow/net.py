@@ -16,6 +16,7 @@ from .data import (
     checked_inputs_matrix,
     checked_losstype,
     checked_other_inputs,
+    checked_precision,
     checked_targets,
     checked_weights,
 )
@@ -103,6 +104,9 @@ class Net(Network):
     losstype : str
         ``"mse"``: mean over samples of the squared error, summed over outputs, no factor 1/2.
         ``"cross_entropy"``: mean over samples of -log softmax(outputs)[label].
+    precision : str
+        ``"float64"``, or ``"float32"`` to evaluate in single precision; parameters and derivatives
+        come and go as float64 arrays either way.
 
     Raises
     ------
@@ -126,8 +130,10 @@ class Net(Network):
         targets: Any,
         weights: Any = None,
         losstype: str = "mse",
+        precision: str = "float64",
     ) -> None:
         losstype = checked_losstype(losstype)
+        self._precision = checked_precision(precision)
         width = _last_width(layers)
         x = checked_inputs_matrix(inputs)
         y = checked_targets(targets, losstype, width)
@@ -165,6 +171,11 @@ class Net(Network):
         """``"mse"`` or ``"cross_entropy"``."""
         return self._losstype
 
+    @property
+    def precision(self) -> str:
+        """``"float64"`` or ``"float32"``."""
+        return self._precision
+
     def __call__(self, p: Any, x: Any = None) -> np.ndarray:
         """The outputs of shape (N, Dout), for the network's inputs or for others.
 
@@ -183,16 +194,18 @@ class Net(Network):
             "target": self.targets,
             "weights": self.weights,
             "losstype": self._losstype,
+            "precision": self._precision,
         }
 
     def __reduce__(self) -> tuple[object, ...]:
-        return Net, (list(self._layers), *self._data, self._losstype)
+        return Net, (list(self._layers), *self._data, self._losstype, self._precision)
 
     def __repr__(self) -> str:
         weighted = ", weighted" if self.weights is not None else ""
+        single = ", float32" if self._precision == "float32" else ""
         return (
             f"Net: {layers_text(self._layers, self._inputs)}; {self._nparams} parameters, "
-            f"{len(self.inputs)} samples{weighted}, loss {self._losstype}"
+            f"{len(self.inputs)} samples{weighted}, loss {self._losstype}{single}"
         )
 
 

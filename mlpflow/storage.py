@@ -134,8 +134,10 @@ def _encode_object(value: Any, arrays: dict[str, np.ndarray]) -> Any:
         return {"kind": kind, **_fields(fields, arrays), "layers": description}
     if isinstance(value, Net):
         data = {"inputs": value.inputs, "targets": value.targets, "weights": value.weights}
-        layers = describe_layers(value.layers)
-        return {"kind": kind, "layers": layers, "losstype": value.losstype, **_fields(data, arrays)}
+        choices = {"losstype": value.losstype, "precision": value.precision}
+        return {"kind": kind, "layers": describe_layers(value.layers), **choices} | _fields(
+            data, arrays
+        )
     if isinstance(value, TeacherNet):
         layers = describe_layers(value.layers)
         fields = {"inputs": value.Din, "params": value.params.flat}

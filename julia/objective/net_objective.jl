@@ -23,7 +23,7 @@ function NetObjective(net::Net{T}; losstype::AbstractLoss = net.losstype, maxnor
     isnan(maxnorm) && throw(ArgumentError("expected maxnorm to be a number, got NaN"))
     typeof(losstype) === typeof(net.losstype) || check_target(losstype, targets(net))
     first_part = Workspace{T}(net.layers, net.samples, first_order_tile(net.layers))
-    parts = part_count(net.samples, nparams(net), tile_count(first_part, net.samples))
+    parts = part_count(net.samples.n * nparams(net), GRADIENT_WORTH_A_THREAD, tile_count(first_part, net.samples))
     workspaces = [p == 1 ? first_part : Workspace{T}(net.layers, net.samples, first_order_tile(net.layers)) for p in 1:parts]
     return NetObjective{T,typeof(losstype)}(net.layers, net.samples, losstype, MaxNorm(maxnorm), Merge(net.layers, merge),
                                             workspaces, zeros(parts), nothing, nothing)

@@ -1,11 +1,12 @@
 # Samples split over Julia's threads. Each part is a run of neighbouring tiles with scratch memory of its own; sums of the
 # parts are added in their order, so that a result depends on the number of threads but never on their timing.
 
-# A part is worth a thread when it holds this many multiplications, about 100 microseconds of work.
-const WORTH_A_THREAD = 50_000
+# A part is worth a thread from about 200 microseconds of work on: that many samples times parameters of a gradient, or
+# times entries of a Hessian. Waking a thread takes tens of microseconds.
+const GRADIENT_WORTH_A_THREAD = 400_000
+const HESSIAN_WORTH_A_THREAD = 10_000_000
 
-part_count(samples::Samples, P::Int, tiles::Int) =
-    max(1, min(Threads.nthreads(), tiles, (samples.n * P) ÷ WORTH_A_THREAD))
+part_count(work::Int, worth::Int, tiles::Int) = max(1, min(Threads.nthreads(), tiles, work ÷ worth))
 
 """
     part_tiles(part, parts, tiles) -> UnitRange

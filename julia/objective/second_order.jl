@@ -32,7 +32,7 @@ function SecondOrder{T}(layers::Vector{Layer}, samples::Samples{T}; folded::Bool
     workspace() = Workspace{T}(layers, samples, SECOND_ORDER_TILE)
     first_workspace = workspace()
     affordable = 1 + MATRICES_BYTES ÷ (2 * sizeof(T) * P^2)
-    parts = min(part_count(samples, P^2, tile_count(first_workspace, samples)), affordable)
+    parts = min(part_count(samples.n * P^2, HESSIAN_WORTH_A_THREAD, tile_count(first_workspace, samples)), affordable)
     pieces = tile_count(first_workspace, samples) * layers[end].nout
     make(p) = SecondOrderPart{T}(p == 1 ? first_workspace : workspace(), Curvature{T}(layers, tile_height(first_workspace), folded),
                                  JacobianBlock{T}(folded ? 0 : P, tile_height(first_workspace), pieces),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -106,6 +108,33 @@ def test_directions_may_be_parameters_or_tensors(problem):
     as_params = mf.Params.from_flat(LAYERS, 2, v)
     np.testing.assert_array_equal(mf.hvp(problem.net, problem.p, as_params), expected)
     np.testing.assert_array_equal(mf.hvp(problem.net, problem.p, torch.from_numpy(v)), expected)
+
+
+def test_single_precision():
+    problem = Problem("mse")
+    data = (problem.x, problem.y, problem.w)
+    single = mf.Net(LAYERS, *data, precision="float32")
+    assert (single.precision, problem.net.precision) == ("float32", "float64")
+    assert "float32" in repr(single)
+    for function in (mf.loss, mf.hessian, mf.gauss_newton, mf.jacobian, mf.residuals):
+        expected = np.asarray(function(problem.net, problem.p))
+        actual = np.asarray(function(single, problem.p))
+        np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+        assert np.abs(actual - expected).max() > 0
+    product = mf.hvp(single, problem.p, problem.v)
+    expected = mf.hvp(problem.net, problem.p, problem.v)
+    np.testing.assert_allclose(product, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+    assert product.dtype == np.float64
+    with pytest.raises(ValueError, match="precision: expected one of float64, float32, got 'half'"):
+        mf.Net(LAYERS, *data, precision="half")
+
+
+def test_single_precision_is_saved(tmp_path):
+    problem = Problem("cross_entropy")
+    single = mf.Net(LAYERS, problem.x, problem.y, losstype="cross_entropy", precision="float32")
+    mf.save(tmp_path / "net.npz", single)
+    assert mf.load(tmp_path / "net.npz").precision == "float32"
+    assert pickle.loads(pickle.dumps(single)).precision == "float32"
 
 
 @pytest.mark.parametrize(
