@@ -123,7 +123,7 @@ Follow the gradient flow of the loss from `p`, then optimize to a minimum.
   time scales, a number or one a parameter in the flat order (0 freezes a parameter, in the optimizer too)
 - `maxtime_ode`, `maxtime_optim` in seconds, `maxiterations_ode`, `maxiterations_optim`: budgets; 0 leaves that part out
 - `n_samples_trajectory`: points of the trajectory kept
-- `optim_solver`: `:newton`, `:bfgs` or `:auto`; `patience`: iterations without improvement
+- `optim_solver`: `:newton`, `:bfgs`, `:lbfgs` or `:auto`; `patience`: iterations without improvement
 - `min_gnorm`: infinity norm of the gradient, `minloss`: loss at which a run ends as converged
 - `batchsize`: a flow uses all samples, so only `nothing` is accepted
 - `result = :raw` returns the `Training` instead of the dictionary; `include`, `exclude`: keys of the dictionary to keep

@@ -47,4 +47,13 @@ to_python(X::AbstractMatrix, order::Vector{Int}) = X[order, :]
 
 A Hessian (P x P) in Julia's order, in Python's order.
 """
-symmetric_to_python(H::AbstractMatrix, order::Vector{Int}) = H[order, order]
+function symmetric_to_python(H::Matrix, order::Vector{Int})
+    out = similar(H)
+    @inbounds for l in eachindex(order)
+        column = order[l]
+        for k in eachindex(order)
+            out[k, l] = H[order[k], column]
+        end
+    end
+    return out
+end
