@@ -60,7 +60,7 @@ From `e` of the last layer to `delta` of every layer and `e` of the lower ones.
 function backward!(ws::Workspace)
     for l in length(ws.tiles):-1:1
         tile = ws.tiles[l]
-        hadamard!(tile.delta, tile.e, tile.d1)
+        tile.identity ? copyto!(tile.delta, tile.e) : hadamard!(tile.delta, tile.e, tile.d1)
         l > 1 && multiply!(ws.tiles[l-1].e, tile.delta, tile.W)
     end
 end

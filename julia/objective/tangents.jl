@@ -3,7 +3,8 @@
 """
     Tangent{T}(layers)
 
-One direction, in the two layouts of `LayerTile`, and the sums of its product.
+One direction, in the two layouts of `LayerTile`, and the sums of its product. Nothing is passed below the first layer: its `V`
+and `chain` are empty.
 """
 struct Tangent{T}
     Vt::Vector{Matrix{T}}       # columns x nout
@@ -12,9 +13,11 @@ struct Tangent{T}
     chain::Vector{Matrix{T}}    # nout x nin: the part without the bias column
 end
 
-Tangent{T}(layers::Vector{Layer}) where {T} =
-    Tangent{T}([zeros(T, columns(l), l.nout) for l in layers], [zeros(T, l.nout, l.nin) for l in layers],
-               [zeros(T, l.nout, columns(l)) for l in layers], [zeros(T, l.nout, l.nin) for l in layers])
+function Tangent{T}(layers::Vector{Layer}) where {T}
+    backward() = [zeros(T, i == 1 ? 0 : l.nout, l.nin) for (i, l) in enumerate(layers)]
+    return Tangent{T}([zeros(T, columns(l), l.nout) for l in layers], backward(),
+                      [zeros(T, l.nout, columns(l)) for l in layers], backward())
+end
 
 """
     TangentTile{T}

@@ -26,7 +26,7 @@ mutable struct LayerTile{T}
     identity::Bool
     offset::Int             # parameters before this layer's in the flat vector
     Wt::Matrix{T}           # columns x nout: [W b] transposed, for the forward pass
-    W::Matrix{T}            # nout x nin: without bias, for the backward pass
+    W::Matrix{T}            # nout x nin: without bias, for the backward pass; empty in the first layer, where none arrives
     dW::Matrix{T}           # nout x columns: gradient of [W b]
     z::Matrix{T}            # tile x nout: pre-activations
     a::Matrix{T}            # tile x nout [+ 1]: activations
@@ -39,7 +39,7 @@ end
 function LayerTile{T}(layer::Layer, offset::Int, next_has_bias::Bool, height::Int) where {T}
     n, d = layer.nout, columns(layer)
     block() = zeros(T, height, n)
-    return LayerTile{T}(layer, is_identity(layer), offset, zeros(T, d, n), zeros(T, n, layer.nin), zeros(T, n, d),
+    return LayerTile{T}(layer, is_identity(layer), offset, zeros(T, d, n), zeros(T, offset == 0 ? 0 : n, layer.nin), zeros(T, n, d),
                         block(), ones(T, height, n + next_has_bias), ones(T, height, n), block(), block(), block())
 end
 
@@ -83,15 +83,16 @@ function load_params!(ws::Workspace, x::AbstractVector)
     end
 end
 
+# W may have no rows: then only Wt is filled.
 function load_matrix!(Wt::Matrix, W::Matrix, x::AbstractVecOrMat, offset::Int, n::Int, d::Int, nin::Int)
-    @inbounds for j in 1:nin, i in 1:n
-        w = x[offset+(j-1)*n+i]
-        Wt[j, i] = w
-        W[i, j] = w
+    @inbounds for j in 1:d
+        @streamed for i in 1:n
+            Wt[j, i] = x[offset+(j-1)*n+i]
+        end
     end
-    d > nin || return
-    @inbounds for i in 1:n
-        Wt[d, i] = x[offset+nin*n+i]
+    isempty(W) && return
+    @inbounds @streamed for i in 1:n*nin
+        W[i] = x[offset+i]
     end
 end
 
