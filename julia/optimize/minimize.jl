@@ -49,9 +49,11 @@ end
 function loop!(run::OptimRun, method::AbstractMethod)
     while true
         status = stop_reason(run, method)
+        status === :stalled && second_wind!(method, run) && continue
         status === :continue || return status
         run.iterations += 1
         status = iterate!(method, run)
+        status === :stalled && second_wind!(method, run) && continue
         status === :accepted || status === :rejected || return status
         answer = signal(run.monitor, :optim, run.iterations, 0.0, run.loss, run.gnorm, stepsize(method), run.x)
         answer === :continue || return answer

@@ -43,6 +43,7 @@ mutable struct OptimRun{O<:AbstractObjective,M<:AbstractMonitor}
     hessian_evaluations::Int
     factorizations::Int
     nonfinite_trial::Bool           # the last rejected trial was not finite
+    stalled_gnorm::Float64          # best_gnorm when the method last stalled; Inf before
     curve::Curve
     start::Float64
 end
@@ -50,7 +51,7 @@ end
 function OptimRun(o::AbstractObjective, x0, options::OptimOptions, monitor::AbstractMonitor, start::Float64)
     x = checked_start(o, x0)
     return OptimRun(o, options, monitor, x, NaN, zero(x), NaN, copy(x), zero(x), copy(x), NaN, NaN, NaN, 0, 0, 0, 0, 0,
-                    0, false, Curve(), start)
+                    0, false, Inf, Curve(), start)
 end
 
 infinity_norm(g::Vector{Float64}) = norm(g, Inf)
@@ -108,6 +109,26 @@ function stop_reason(run::OptimRun, method::AbstractMethod)
     run.iterations - run.last_progress >= STALL_TRIALS && return rounding_reason(run)
     run.iterations - run.last_improvement >= options.patience && return :patience
     return :continue
+end
+
+"""
+    second_wind!(method, run) -> Bool
+
+Start a method that has stalled afresh from the best point. In a curved valley whose floor is flat to rounding a method's
+memory (radius, inverse Hessian) can be what holds it up. `false` when the gradient norm has not halved since the method
+last stalled, or when the budget does not allow it.
+"""
+function second_wind!(method::AbstractMethod, run::OptimRun)
+    run.best_gnorm <= 0.5 * run.stalled_gnorm || return false
+    run.options.maxevaluations - evaluations(run) > iteration_cost(method) + 1 || return false
+    run.stalled_gnorm = run.best_gnorm
+    copyto!(run.x, run.best_x)
+    run.gradient_evaluations += 1
+    run.loss = value_gradient!(run.g, run.objective, run.x)
+    run.gnorm = infinity_norm(run.g)
+    run.last_progress = run.iterations
+    prepare!(method, run)
+    return true
 end
 
 # No step makes progress: because it is the rounding level, or because what lies ahead is not finite.
