@@ -8,6 +8,7 @@ using LinearAlgebra
 using Mmap
 using Random
 
+include("../julia/compat.jl")
 include("../julia/status.jl")
 include("../julia/math/math.jl")
 include("../julia/network/network.jl")

@@ -66,8 +66,6 @@ function engine_information()
 end
 
 # OpenBLAS is asked directly: Julia's own functions for this changed names between versions.
-const LIBDL = isdefined(Base.Libc, :Libdl) ? Base.Libc.Libdl :
-    Base.root_module(Base.PkgId(Base.UUID("8f399da3-3557-5675-b5ff-fb832c97cbdb"), "Libdl"))
 
 function blas_information()
     path = findfirst_or_nothing(p -> occursin("openblas", basename(p)), LIBDL.dllist())

@@ -66,7 +66,7 @@ function second_order_part!(H::Matrix, parts::Vector, p::Int, o::NetObjective, x
         add!(H, part, o.loss)
     end
     part.curvature.folded || flush!(H, part.block)
-    p <= length(o.losses) ? (o.losses[p] = total) : push!(o.losses, total)
+    o.losses[p] = total
 end
 
 # Both are called after the backward pass of the gradient.

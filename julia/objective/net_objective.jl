@@ -14,7 +14,7 @@ mutable struct NetObjective{T,L<:AbstractLoss} <: AbstractObjective
     maxnorm::MaxNorm
     merge::Merge
     parts::Vector{Workspace{T}}                       # one a thread
-    losses::Vector{Float64}                           # of the parts
+    losses::Vector{Float64}                           # of the parts, of which a Hessian may have other many
     second_order::Union{Nothing,SecondOrder{T}}       # made by the first Hessian: a gradient needs none of it
     products::Union{Nothing,Products{T}}              # made by the first product
 end
@@ -26,7 +26,7 @@ function NetObjective(net::Net{T}; losstype::AbstractLoss = net.losstype, maxnor
     parts = part_count(net.samples.n * nparams(net), GRADIENT_WORTH_A_THREAD, tile_count(first_part, net.samples))
     workspaces = [p == 1 ? first_part : Workspace{T}(net.layers, net.samples, first_order_tile(net.layers)) for p in 1:parts]
     return NetObjective{T,typeof(losstype)}(net.layers, net.samples, losstype, MaxNorm(maxnorm), Merge(net.layers, merge),
-                                            workspaces, zeros(parts), nothing, nothing)
+                                            workspaces, zeros(Threads.nthreads()), nothing, nothing)
 end
 
 nparams(o::NetObjective) = nparams(o.layers)
@@ -37,6 +37,7 @@ my_tiles(o::NetObjective, part::Int) = part_tiles(part, length(o.parts), tile_co
 total_loss(o::NetObjective, x) = sum(o.losses) + penalty(o.maxnorm, x) + penalty(o.merge, x)
 
 function value(o::NetObjective, x::AbstractVector)
+    fill!(o.losses, 0)
     in_parts(part -> value_part!(o, part, x), length(o.parts))
     return total_loss(o, x)
 end
@@ -53,6 +54,7 @@ function value_part!(o::NetObjective, part::Int, x::AbstractVector)
 end
 
 function value_gradient!(g::AbstractVector, o::NetObjective, x::AbstractVector)
+    fill!(o.losses, 0)
     in_parts(part -> gradient_part!(o, part, x), length(o.parts))
     collect_gradient!(g, o.parts)
     add_penalty_gradient!(g, o.maxnorm, x)

@@ -131,7 +131,7 @@ function clear_gradient!(ws::Workspace)
     end
 end
 
-# The layers' sums into the flat vector; `add`: to what is there.
+# The layers' sums into the flat vector, or added to what is there.
 function store_gradient!(g::AbstractVector, ws::Workspace)
     for tile in ws.tiles
         copyto!(g, tile.offset + 1, tile.dW, 1, length(tile.dW))

@@ -19,7 +19,7 @@ addenv_threads(command::Cmd, threads::Int) = setenv(command, merge(Dict(ENV), Di
 @testset "threads" begin
     one, parts_of_one = threaded_numbers(1)
     two, parts_of_two = threaded_numbers(2)
-    @test parts_of_one == "1 1\n1 1\n" && parts_of_two == "2 2\n2 2\n"
+    @test parts_of_one == "1 1\n1 1\n1 1\n" && parts_of_two == "2 2\n2 2\n1 2\n"
     for numbers in (one, two), first in (1, 4)
         @test numbers[first] == numbers[first+1] == numbers[first+2]
     end

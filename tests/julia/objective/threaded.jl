@@ -17,3 +17,12 @@ for kind in (MSE(), CrossEntropy())
     end
     println(stderr, length(o.parts), " ", length(o.second_order.parts))
 end
+
+# A Hessian may use more threads than a gradient: what it leaves behind must not reach the next loss.
+net = Net(layers = ((50, tanh, true), (1, identity, true)), input = randn(rng, 2, 900), target = randn(rng, 1, 900))
+p = collect(random_params(rng, net))
+o = NetObjective(net)
+before, H = value(o, p), zeros(length(p), length(p))
+hessian!(H, o, p)
+value(o, p) == before && value_gradient!(zero(p), o, p) ≈ before || error("the loss after a Hessian is $(value(o, p)), before it was $before")
+println(stderr, length(o.parts), " ", length(o.second_order.parts))
