@@ -7,7 +7,7 @@ JULIA = "$$(cat .venv/julia-path)"
 .NOTPARALLEL:
 
 help:
-	@echo "make setup   a virtual environment in .venv, the Python dependencies and a Julia"
+	@echo "make setup   a virtual environment in .venv, the Python dependencies, a Julia, the engine compiled"
 	@echo "make demo    the demonstration: two networks trained to a minimum, pictures under out/"
 	@echo "make test    set-up, lint, every Julia and every Python test"
 	@echo "make lint    ruff and mypy"
@@ -15,8 +15,9 @@ help:
 	@echo "make bench   measurements against other software (benchmarks/)"
 	@echo "make clean   remove .venv, out and caches"
 
+# Asked for by name it also renews a stale system image, which takes minutes.
 setup:
-	@bash scripts/setup.sh
+	@bash scripts/setup.sh $(if $(filter setup,$(MAKECMDGOALS)),--image)
 
 demo: setup
 	@.venv/bin/mlpflow demo --out out

@@ -1,4 +1,4 @@
-"""Put the Julia engine, the example data and the set-up script inside the wheel."""
+"""Put the Julia engine, the example data and the set-up scripts inside the wheel."""
 
 from typing import Any
 
@@ -10,6 +10,7 @@ CARRIED = {
     "julia": "mlpflow/_engine/julia",
     "scripts/julia.sh": "mlpflow/_engine/scripts/julia.sh",
     "scripts/julia_unwind.sh": "mlpflow/_engine/scripts/julia_unwind.sh",
+    "scripts/system_image.jl": "mlpflow/_engine/scripts/system_image.jl",
     "examples/data": "mlpflow/_engine/examples/data",
 }
 

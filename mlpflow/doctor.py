@@ -15,6 +15,7 @@ from typing import Any
 
 from .engine import EngineError, engine_info
 from .engine.discovery import Julia, engine_root, find_julia
+from .engine.image import cache_folder, image_state
 from .text import format_rows, format_seconds
 
 __all__ = ["Finding", "examine", "format_findings", "healthy"]
@@ -68,7 +69,7 @@ def examine(
         return [*findings, Finding("Julia", str(error), mend)]
     version = ".".join(map(str, julia.version))
     findings.append(Finding("Julia", f"{version}, {julia.path} (from {julia.source})"))
-    return findings + _engine(info)
+    return findings + _engine(info, julia)
 
 
 def healthy(findings: list[Finding]) -> bool:
@@ -88,7 +89,7 @@ def format_findings(findings: list[Finding]) -> str:
     return f"{format_rows('What mlpflow uses', rows)}\n{end}"
 
 
-def _engine(info: Callable[[], dict[str, Any]]) -> list[Finding]:
+def _engine(info: Callable[[], dict[str, Any]], julia: Julia) -> list[Finding]:
     try:
         root = engine_root()
         started = time.perf_counter()
@@ -107,8 +108,30 @@ def _engine(info: Callable[[], dict[str, Any]]) -> list[Finding]:
         Finding("threads", f"{facts['threads']} Julia, {blas.get('threads', '?')} BLAS"),
         Finding("BLAS", _blas(blas)),
         Finding("processor", str(facts.get("cpu", "unknown"))),
-        Finding("system image", str(facts["sysimage"])),
+        _image(str(facts["sysimage"]), image_state(julia, root)),
     ]
+
+
+def _image(used: str, state: str) -> Finding:
+    """The system image that the engine runs from, and why it is not mlpflow's own."""
+    if used.startswith(str(cache_folder())):
+        return Finding("system image", f"with the engine compiled in, {used}")
+    julias = f"Julia's own, {used}"
+    if state == "not needed":
+        return Finding("system image", julias)
+    if state == "off":
+        return Finding("system image", f"{julias}, as MLPFLOW_IMAGE says")
+    why = {
+        "stale": "mlpflow's is stale: engine, Julia or processor have changed since it was built",
+        "missing": "mlpflow's has not been built",
+        "ready": "mlpflow's was built a moment ago, for the next process",
+    }[state]
+    return Finding(
+        "system image",
+        f"{julias}; {why}. Optional, saves seconds of every first call",
+        "" if state == "ready" else f"{_mlpflow()} setup",
+        required=False,
+    )
 
 
 def _blas(facts: dict[str, Any]) -> str:

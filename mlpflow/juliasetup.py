@@ -1,4 +1,4 @@
-"""What `mlpflow setup` does: find a Julia or install one, and try the engine."""
+"""What `mlpflow setup` does: find a Julia or install one, compile the engine, and try it."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import subprocess
 import sys
 
 from .engine.discovery import engine_root
+from .juliaimage import set_up_image
 
 __all__ = ["set_up_julia"]
 
 
 def set_up_julia() -> int:
-    """Run scripts/julia.sh and then the doctor; the exit code tells whether all is well."""
+    """Run scripts/julia.sh, build the system image, run the doctor; 0 when all is well."""
     script = engine_root() / "scripts" / "julia.sh"
     environment = {**os.environ, "MLPFLOW_PYTHON": sys.executable}
     # Its messages go to standard error as they come; the path on standard output is for scripts.
@@ -21,6 +22,7 @@ def set_up_julia() -> int:
     )
     if found.returncode:
         return 1
+    set_up_image()
     from .doctor import examine, format_findings, healthy
 
     findings = examine()

@@ -1,9 +1,12 @@
 #!/usr/bin/env bash
 # Sets up everything that `make demo` and `make test` need: a virtual environment in .venv with this package (editable)
-# and its dependencies, and a Julia. Run it as often as you like: what is there already is left alone.
+# and its dependencies, a Julia, and for a Julia older than 1.9 a system image with the engine compiled in. Run it as often as
+# you like: what is there already is left alone. A system image is tried once in a clone; after a change of the engine
+# --image builds it again (`make setup`).
 #
 #   PYTHON=/path/to/python3   the Python to build .venv with
 #   MLPFLOW_JULIA=/path       the Julia to use
+#   MLPFLOW_IMAGE=no          no system image
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -11,6 +14,7 @@ PYTHON=${PYTHON:-python3}
 VENV=.venv
 STAMP=$VENV/mlpflow-setup # what the environment was built from; written last, so a broken-off set-up has none
 JULIA_PATH=$VENV/julia-path
+IMAGE_TRIED=$VENV/image-tried
 LOG=$VENV/setup.log
 
 say() { echo "set-up: $*"; }
@@ -85,12 +89,20 @@ set_up_julia() {
     [[ -s $JULIA_PATH && "$(<"$JULIA_PATH")" == "$path" ]] || echo "$path" >"$JULIA_PATH"
 }
 
+# Without one everything works, a first call only takes longer: no reason to fail.
+set_up_image() {
+    if [[ $1 != --image && -f $IMAGE_TRIED ]]; then return; fi
+    MLPFLOW_JULIA=$(<"$JULIA_PATH") "$VENV/bin/python" -m mlpflow.juliaimage || true
+    : >"$IMAGE_TRIED"
+}
+
 started=$SECONDS
 if python_is_ready; then fresh=no; else
     fresh=yes
     set_up_python
 fi
 set_up_julia
+set_up_image "${1:-}"
 if [[ $fresh == yes ]]; then
     say "done in $((SECONDS - started)) s; 'make demo' runs the demonstration, '$VENV/bin/mlpflow doctor' shows what is used"
 else

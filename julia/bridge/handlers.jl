@@ -62,7 +62,7 @@ Julia's version and place, threads, and the BLAS library with its kernel.
 function engine_information()
     return Dict("julia" => string(VERSION), "executable" => joinpath(Sys.BINDIR, "julia"), "pid" => getpid(),
                 "threads" => Threads.nthreads(), "sysimage" => unsafe_string(Base.JLOptions().image_file),
-                "cpu" => Sys.CPU_NAME, "files" => dirname(@__DIR__), "blas" => blas_information())
+                "cpu" => Sys.CPU_NAME, "blas" => blas_information())
 end
 
 # OpenBLAS is asked directly: Julia's own functions for this changed names between versions.

@@ -1,47 +1,98 @@
-# What a client's first minute needs, run once while the package is precompiled, where Julia keeps the native code (from 1.9
-# on): the first training starts seconds earlier. Older Julias keep inferred code only, and then box the arguments
-# of the calls between functions so kept: kernels that allocate nothing would allocate.
+# What a client's first minute needs, run once so that its native code is kept: while the package is precompiled (Julia
+# 1.9 and newer), or while a system image is built (scripts/system_image.jl, older Julias). The precompilation of an older
+# Julia keeps inferred code only, and then boxes the arguments of the calls between functions so kept: kernels that allocate
+# nothing would allocate.
 
-struct SilentTransport <: Transport end
-send!(::SilentTransport, frame::Vector{UInt8}) = nothing
-listen!(::SilentTransport, session::Session; wait::Bool) = nothing
+"""
+    workload() -> Vector{Any}
 
+Make every call of a client's first minute, through a pipe as the worker does; their replies.
+"""
 function workload()
-    session = Session(SilentTransport(), FileExchange(-1, -1, typemax(Int)))
-    warm_call(session, "ping")
-    warm_call(session, "info")
+    read_end, write_end = open_pipe()
+    sink = open_sink()
+    transport = PipeTransport(FrameStream(read_end, sink))
+    session = Session(transport, FileExchange(-1, -1, typemax(Int)))
+    client = FrameStream(-1, write_end)
+    try
+        return warm_calls(message -> warm_call(session, client, message))
+    finally
+        foreach(close_descriptor, (read_end, write_end, sink))
+    end
+end
+
+function open_pipe()
+    ends = Cint[0, 0]
+    ccall(:pipe, Cint, (Ptr{Cint},), ends) == 0 || throw(SystemError("opening a pipe"))
+    return ends
+end
+
+open_sink() = (write_only = 1; ccall(:open, Cint, (Cstring, Cint), "/dev/null", write_only))
+
+close_descriptor(descriptor::Cint) = ccall(:close, Cint, (Cint,), descriptor)
+
+# The frame travels as a client's does; the reply is made once more, to be looked at.
+function warm_call(session::Session, client::FrameStream, message)
+    frame = msgpack(message)
+    put_frame(client, frame)
+    listen!(session.transport, session; wait=true)
+    return unmsgpack(dispatch(session, frame))
+end
+
+function warm_calls(send)
+    replies = []
+    function warm(call; arguments...)
+        plain = Dict{String,Any}(string(name) => value for (name, value) in arguments)
+        push!(replies, send(Dict{String,Any}("id" => 1, "call" => call, "alone" => true, "arguments" => plain)))
+    end
+    warm("ping")
+    warm("info")
     input = reshape(collect(-1.0:0.125:0.875), 2, 8)
-    warm_network(session, 1, input, "sigmoid", 1, input[1:1, :], "mse")
-    warm_network(session, 2, input, "tanh", 2, [0, 1, 0, 1, 1, 0, 1, 0], "cross_entropy")
-    return nothing
+    warm_network(warm, 1, input, "sigmoid", 1, input[1:1, :], "mse", nothing)
+    warm_network(warm, 2, input, "tanh", 2, [0, 1, 0, 1, 1, 0, 1, 0], "cross_entropy", ones(8))
+    warm_activations(warm, 3, input)
+    return replies
 end
 
-function warm_call(session, call; arguments...)
-    plain = Dict{String,Any}(string(name) => value for (name, value) in arguments)
-    message = Dict{String,Any}("id" => 1, "call" => call, "alone" => true, "arguments" => plain)
-    return dispatch(session, msgpack(message))
-end
-
-function warm_network(session, key, input, activation, outputs, target, losstype)
-    layers = [Dict("width" => 3, "activation" => activation, "bias" => true),
-              Dict("width" => outputs, "activation" => "identity", "bias" => true)]
+function warm_network(warm, key, input, activation, outputs, target, losstype, weights)
+    layers = warm_layers(3, activation, outputs)
     p = collect(range(-0.5; stop=0.7, length=9 + 4 * outputs))
-    warm_call(session, "layers_create"; key=key + 10, layers=layers, inputs=2)
-    warm_call(session, "net_create"; key=key, layers=layers, input=input, target=target, weights=nothing,
-              losstype=losstype)
-    warm_call(session, "predict"; net=key, p=p, x=input)
-    for call in ("value", "gradient", "hessian", "spectrum")
-        warm_call(session, call; net=key, p=p)
-        warm_call(session, call; net=key, p=p, maxnorm=0.1, merge=Any[0, Any[0, 1], 0.1])
+    warm("layers_create"; key=key + 10, layers=layers, inputs=2)
+    warm("predict"; net=key + 10, p=p, x=input)
+    warm("net_create"; key=key, layers=layers, input=input, target=target, weights=weights, losstype=losstype)
+    warm("predict"; net=key, p=p, x=input)
+    for call in ("value", "gradient", "value_gradient", "hessian", "spectrum", "gauss_newton", "residuals", "jacobian")
+        warm(call; net=key, p=p)
+        warm(call; net=key, p=p, maxnorm=0.1, merge=Any[0, Any[0, 1], 0.1])
     end
-    for (alg, solver) in (("DP5", "newton"), ("Rodas5P", "bfgs"), ("auto", "auto"))
-        warm_call(session, "train"; net=key, p=p, options=warm_options(alg, solver), every=0.0, callback=false,
-                  maxnorm=Inf, merge=nothing)
+    for call in ("hvp", "gauss_newton_product")
+        warm(call; net=key, p=p, v=p)
+        warm(call; net=key, p=p, v=[p p]')
+    end
+    for (alg, solver) in (("DP5", "newton"), ("Rodas5P", "bfgs"), ("auto", "lbfgs"))
+        warm("train"; net=key, p=p, options=warm_options(alg, solver), every=0.0, callback=false, maxnorm=Inf, merge=nothing)
     end
 end
+
+# The kernels are compiled anew for every activation, but not for other widths and depths.
+function warm_activations(warm, key, input)
+    names = [string(nameof(f)) for f in BUILTIN_ACTIVATIONS]
+    layers = warm_layers(length(names), names, 1)
+    p = collect(range(-0.5; stop=0.7, length=4 * length(names) + 1))
+    warm("net_create"; key=key, layers=layers, input=input, target=input[1:1, :], weights=nothing, losstype="mse")
+    for call in ("value", "gradient", "hessian")
+        warm(call; net=key, p=p)
+    end
+    warm("hvp"; net=key, p=p, v=p)
+end
+
+warm_layers(width, activation, outputs) =
+    [Dict{String,Any}("width" => width, "activation" => activation, "bias" => true),
+     Dict{String,Any}("width" => outputs, "activation" => "identity", "bias" => true)]
 
 warm_options(alg, solver) = Dict{String,Any}(
     "alg" => alg, "optim_solver" => solver, "maxT" => 1.0, "maxtime_ode" => 10.0, "maxtime_optim" => 10.0,
-    "maxiterations_ode" => 5, "maxiterations_optim" => 5, "n_samples_trajectory" => 10, "tauinv" => nothing)
+    "maxiterations_ode" => 5, "maxiterations_optim" => 5, "n_samples_trajectory" => 10, "tauinv" => nothing,
+    "abstol" => 1e-6, "reltol" => 1e-6, "min_gnorm" => 1e-15, "minloss" => 0.0, "patience" => 100)
 
-VERSION >= v"1.9" && ccall(:jl_generating_output, Cint, ()) == 1 && workload()
+VERSION >= v"1.9" && Sys.isunix() && ccall(:jl_generating_output, Cint, ()) == 1 && workload()

@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 from .discovery import Julia, engine_root
 from .environment import julia_command, worker_environment
@@ -42,9 +43,11 @@ class WorkerProcess:
     ----------
     julia : Julia
         Which Julia to run.
+    image : Path, optional
+        The system image to start from.
     """
 
-    def __init__(self, julia: Julia) -> None:
+    def __init__(self, julia: Julia, image: Path | None = None) -> None:
         self.exchange = Exchange(EXCHANGE_THRESHOLD)
         self._buffer = bytearray()
         self._lines: collections.deque[str] = collections.deque(maxlen=_LAST_LINES)
@@ -53,7 +56,7 @@ class WorkerProcess:
         arguments = [*descriptors[:2], EXCHANGE_THRESHOLD, lifeline]
         try:
             self._process = subprocess.Popen(
-                julia_command(julia) + [str(a) for a in arguments],
+                julia_command(julia, image) + [str(a) for a in arguments],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -145,6 +148,11 @@ class WorkerProcess:
         os.close(self._lifeline)
         self.exchange.close()
         self._process.returncode = 0  # not our child: Popen must not wait for it
+
+    @property
+    def exit_code(self) -> int | None:
+        """The exit code, minus the signal that ended the process, None while it runs."""
+        return self._process.returncode
 
     @property
     def last_words(self) -> str:

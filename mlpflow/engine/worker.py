@@ -5,14 +5,17 @@ from __future__ import annotations
 import collections
 import contextlib
 import itertools
+import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from .base import Engine, Event, Question, Remote
-from .discovery import find_julia
+from .discovery import Julia, engine_root, find_julia
 from .errors import EngineError
+from .firststart import one_at_a_time
+from .image import ImagePlace, find_image
 from .interrupts import InterruptGuard
 from .process import WorkerDied, WorkerProcess
 from .wire import Wire
@@ -94,29 +97,12 @@ class WorkerEngine(Engine):
         return self._process.pid if self._process is not None else None
 
     def _start(self) -> WorkerProcess:
-        process = WorkerProcess(find_julia())
-        try:
-            with _note_when_slow():
-                greeting = Wire().unpack(process.receive())
-        except WorkerDied:
-            how = process.close()
-            raise EngineError(
-                f"the Julia worker {how} before it was ready: {_tail(process.last_words)}",
-                kind="worker",
-                trace=process.last_words,
-            ) from None
-        except BaseException:
-            process.kill()
-            process.close()
-            raise
-        if greeting.get("protocol") != PROTOCOL:
-            process.kill()
-            process.close()
-            raise EngineError(
-                f"expected engine files that speak protocol {PROTOCOL}, got {greeting}: Python and "
-                "Julia files of different versions are mixed, install mlpflow again",
-                kind="worker",
-            )
+        julia, root = find_julia(), engine_root()
+        image = find_image(julia, root)
+        process = _start_from_image(julia, image) if image is not None else None
+        if process is None:
+            with one_at_a_time(julia, root):
+                process = _start_process(julia)
         self._process = process
         self._wire = Wire(process.exchange)
         return process
@@ -187,6 +173,56 @@ class WorkerEngine(Engine):
             f"the Julia worker {how} during {function}{said}; the next call starts a new one",
             kind="worker",
             trace=words,
+        )
+
+
+def _start_from_image(julia: Julia, image: ImagePlace) -> WorkerProcess | None:
+    """A worker that starts from the image; None, and a note, when the image is broken."""
+    process = WorkerProcess(julia, image.path)
+    try:
+        _greet(process)
+    except EngineError as error:
+        ended_from_outside = (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP)
+        image.reject(remove=process.exit_code not in ended_from_outside)
+        print(
+            f"mlpflow: starting without the system image {image.path}: {error}; "
+            "`mlpflow setup` builds a new one",
+            file=sys.stderr,
+            flush=True,
+        )
+        return None
+    return process
+
+
+def _start_process(julia: Julia) -> WorkerProcess:
+    process = WorkerProcess(julia)
+    _greet(process)
+    return process
+
+
+def _greet(process: WorkerProcess) -> None:
+    """Wait until the process is ready; it is ended when it is not what it should be."""
+    try:
+        with _note_when_slow():
+            greeting = Wire().unpack(process.receive())
+    except WorkerDied:
+        how = process.close()
+        raise EngineError(
+            f"the Julia worker {how} before it was ready: {_tail(process.last_words)}",
+            kind="worker",
+            trace=process.last_words,
+        ) from None
+    except BaseException:
+        process.kill()
+        process.close()
+        raise
+    if greeting.get("protocol") != PROTOCOL:
+        process.kill()
+        process.close()
+        raise EngineError(
+            f"expected engine files that speak protocol {PROTOCOL}, got {greeting}: Python and "
+            "Julia files of different versions are mixed, install mlpflow again",
+            kind="worker",
         )
 
 

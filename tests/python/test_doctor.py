@@ -2,6 +2,9 @@
 
 import importlib.metadata
 
+import pytest
+
+from mlpflow import doctor
 from mlpflow.cli import main
 from mlpflow.doctor import examine, format_findings, healthy
 from mlpflow.engine import EngineError
@@ -38,8 +41,34 @@ def test_what_the_engine_says_is_shown():
     findings = named(examine(lambda: JULIA, lambda: INFO))
     assert findings["Julia"].value == "1.5.3, /opt/julia (from PATH)"
     assert findings["BLAS"].value == "OpenBLAS 0.3.9, kernel SkylakeX, /opt/openblas.so"
-    assert findings["system image"].value == "/opt/sys.so"
+    assert findings["system image"].value.startswith("Julia's own, /opt/sys.so")
     assert findings["threads"].value == "1 Julia, 1 BLAS"
+
+
+@pytest.mark.parametrize(
+    ("state", "said", "mended"),
+    [
+        ("not needed", "Julia's own, /opt/sys.so", False),
+        ("off", "as MLPFLOW_IMAGE says", False),
+        ("stale", "mlpflow's is stale", True),
+        ("missing", "mlpflow's has not been built", True),
+    ],
+)
+def test_why_the_system_image_is_julias(monkeypatch, state, said, mended):
+    monkeypatch.setattr(doctor, "image_state", lambda julia, root: state)
+    findings = examine(lambda: JULIA, lambda: INFO)
+    finding = named(findings)["system image"]
+    assert said in finding.value
+    assert finding.mend.endswith("-m mlpflow setup") == mended
+    assert healthy(findings)
+
+
+def test_the_system_image_with_the_engine(monkeypatch):
+    monkeypatch.setenv("MLPFLOW_CACHE", "/kept")
+    info = {**INFO, "sysimage": "/kept/images/julia.so"}
+    finding = named(examine(lambda: JULIA, lambda: info))["system image"]
+    assert finding.value == "with the engine compiled in, /kept/images/julia.so"
+    assert not finding.mend
 
 
 def test_no_julia(monkeypatch):

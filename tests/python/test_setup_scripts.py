@@ -90,9 +90,9 @@ def clone(tmp_path):
     return root
 
 
-def set_up(clone, **environment):
+def set_up(clone, *arguments, **environment):
     return subprocess.run(
-        ["bash", clone / "scripts" / "setup.sh"],
+        ["bash", clone / "scripts" / "setup.sh", *arguments],
         env={"PATH": "/usr/bin:/bin", **environment},
         capture_output=True,
         text=True,
@@ -101,16 +101,35 @@ def set_up(clone, **environment):
     )
 
 
-def test_set_up_again_does_nothing(clone, tmp_path):
+@pytest.fixture
+def set_up_clone(clone, tmp_path):
+    """A clone in which everything but the system image is set up, and a Python that takes notes."""
     environment = clone / ".venv"
     (environment / "bin").mkdir(parents=True)
-    (environment / "bin" / "python").symlink_to(sys.executable)
+    python = environment / "bin" / "python"
+    python.write_text(
+        f'#!/bin/sh\n[ $1 = -c ] && exec {sys.executable} "$@"\n'
+        f'echo "$MLPFLOW_JULIA: $*" >> {tmp_path}/calls\nexit 1\n'
+    )
+    python.chmod(0o755)
     (environment / "julia-path").write_text(f"{make_julia(tmp_path / 'julia', '1.5.3')}\n")
     stamp = "cat pyproject.toml constraints.txt hatch_build.py scripts/setup.sh && pwd"
     command = f"{{ {stamp}; }} | cksum > .venv/mlpflow-setup"
     subprocess.run(["bash", "-c", command], cwd=clone, check=True)
-    run = set_up(clone)
+    return clone
+
+
+def test_set_up_again_does_nothing(set_up_clone):
+    (set_up_clone / ".venv" / "image-tried").touch()
+    run = set_up(set_up_clone)
     assert (run.returncode, run.stdout, run.stderr) == (0, "set-up: nothing to do\n", "")
+
+
+def test_the_system_image_is_tried_once_and_may_fail(set_up_clone, tmp_path):
+    call = f"{tmp_path / 'julia'}: -m mlpflow.juliaimage\n"
+    for arguments, expected in ([], 1), ([], 1), (["--image"], 2):
+        assert set_up(set_up_clone, *arguments).returncode == 0
+        assert (tmp_path / "calls").read_text() == call * expected
 
 
 def test_too_old_python(clone, tmp_path):

@@ -23,7 +23,8 @@ def unpacked(tmp_path_factory):
 
 
 def test_carries_what_the_engine_needs(unpacked):
-    for pattern in ["Project.toml", "src/*", "julia/**/*", "scripts/julia*.sh", "examples/data/*"]:
+    scripts = ["scripts/julia*.sh", "scripts/system_image.jl"]
+    for pattern in ["Project.toml", "src/*", "julia/**/*", *scripts, "examples/data/*"]:
         files = [file for file in ROOT.glob(pattern) if file.is_file()]
         assert files
         for file in files:

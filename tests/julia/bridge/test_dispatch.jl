@@ -184,16 +184,11 @@ end
     @test length(told[1]["question"]["params"]) == 12
 end
 
-@testset "the precompilation workload makes no failing call" begin
-    transport = MLPFlow.SilentTransport()
-    session = MLPFlow.Session(transport)
-    replies = [MLPFlow.unmsgpack(MLPFlow.warm_call(session, "info"))]
-    input = reshape(collect(-1.0:0.125:0.875), 2, 8)
-    MLPFlow.warm_network(session, 1, input, "sigmoid", 1, input[1:1, :], "mse")
-    @test sort(collect(keys(session.networks))) == [1, 11]
-    p = collect(0.1:0.1:1.3)
-    push!(replies, MLPFlow.unmsgpack(MLPFlow.warm_call(session, "train"; net=1, p=p, every=0.0, callback=false, maxnorm=Inf,
-                                                      merge=nothing, options=MLPFlow.warm_options("auto", "auto"))))
-    push!(replies, MLPFlow.unmsgpack(MLPFlow.warm_call(session, "value"; net=1, p=p, maxnorm=0.1, merge=Any[0, Any[0, 1], 0.1])))
+@testset "the workload makes no failing call, and covers every activation" begin
+    replies = MLPFlow.workload()
     @test all(reply -> haskey(reply, "result"), replies)
+    @test count(reply -> reply["result"] isa Dict && haskey(reply["result"], "flow"), replies) == 6
+    for f in MLPFlow.BUILTIN_ACTIVATIONS
+        @test MLPFlow.activation(string(nameof(f))) === f
+    end
 end
