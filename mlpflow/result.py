@@ -57,7 +57,8 @@ class FlowResult:
     trajectory : Trajectory
     iterations, accepted, rejected : int
         Steps.
-    gradient_evaluations, hessian_evaluations, factorizations : int
+    gradient_evaluations, hessian_evaluations, product_evaluations, factorizations : int
+        A product is one of the Hessian with a vector.
     algorithm : str
     time : float
         Seconds.
@@ -76,6 +77,7 @@ class FlowResult:
     rejected: int
     gradient_evaluations: int
     hessian_evaluations: int
+    product_evaluations: int
     factorizations: int
     algorithm: str
     time: float

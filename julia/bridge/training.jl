@@ -41,8 +41,8 @@ describe_flow(r, order) = Dict(
     "status" => String(r.status), "t" => r.t, "x" => to_python(r.x, order), "loss" => r.loss, "gnorm" => r.gnorm,
     "best_x" => to_python(r.best_x, order), "best_loss" => r.best_loss, "iterations" => r.iterations,
     "accepted" => r.accepted, "rejected" => r.rejected, "gradient_evaluations" => r.gradient_evaluations,
-    "hessian_evaluations" => r.hessian_evaluations, "factorizations" => r.factorizations,
-    "algorithm" => String(r.algorithm), "time" => r.time,
+    "hessian_evaluations" => r.hessian_evaluations, "product_evaluations" => r.product_evaluations,
+    "factorizations" => r.factorizations, "algorithm" => String(r.algorithm), "time" => r.time,
     "trajectory" => Dict("t" => r.trajectory.t, "params" => to_python(r.trajectory.x, order),
                          "loss" => r.trajectory.loss))
 

@@ -37,6 +37,8 @@ end
 
 DP5(P::Integer) = DP5(ntuple(_ -> zeros(P), 5), zeros(P), 0, 0, 0.0)
 
+STEPPERS[:DP5] = DP5
+
 name(::DP5) = :DP5
 error_exponent(::DP5) = 5
 

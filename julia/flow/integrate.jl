@@ -40,8 +40,8 @@ Follow the gradient flow dx/dt = -tauinv .* grad L(x) from `x0` (length P).
   and goes on with `:Rodas5P` once the flow is stiff
 - `maxT`: final time, reached exactly; `Inf` follows the flow until another condition ends it
 - `abstol`, `reltol`: the global error of parameter i is meant to stay below max(abstol, reltol |x_i|)
-- `maxtime` (seconds), `maxiterations` (accepted and rejected steps), `maxevaluations` (gradients and Hessians, never
-  exceeded): budgets
+- `maxtime` (seconds), `maxiterations` (accepted and rejected steps), `maxevaluations` (gradients, Hessians and products of
+  the Hessian with a vector, never exceeded): budgets
 - `min_gnorm`, `minloss`: stop when the infinity norm of the gradient or the loss is at most this
 - `tauinv`: inverse time scales, a number or one a parameter; 0 freezes a parameter to the bit
 - `n_samples`: about so many samples of the trajectory, spaced logarithmically in time, the start and the end included
@@ -59,7 +59,7 @@ function integrate(o::AbstractObjective, x0; alg=:auto, maxT=Inf, abstol=1e-6, r
                           maxiterations=maxiterations, maxevaluations=maxevaluations, min_gnorm=min_gnorm,
                           minloss=minloss, n_samples=n_samples, dt0=dt0)
     x = checked_start(o, x0)
-    problem = FlowProblem(o, checked_tauinv(tauinv, length(x)))
+    problem = FlowProblem(o, checked_tauinv(tauinv, length(x)), options.maxevaluations)
     sampler = saveat === nothing ? LogSampler(length(x), options.n_samples) :
               TimesSampler(length(x), checked_times(saveat, options.maxT))
     state = FlowState(x)
@@ -82,14 +82,9 @@ function follow!(run::FlowRun)
     end
     status = :handover
     while status === :handover
-        status = drive!(run, make_stepper(run.algorithm, length(state.x)))
+        status = drive!(run, STEPPERS[run.algorithm](length(state.x)))
     end
     return finish(run, status)
-end
-
-function make_stepper(algorithm::Symbol, P::Int)
-    algorithm === :DP5 && return DP5(P)
-    return Rodas5P(P)
 end
 
 function wants_handover!(run::FlowRun, stepper::AbstractStepper)
@@ -122,7 +117,7 @@ function set_first_dt!(run::FlowRun, stepper::AbstractStepper, tolerance::Tolera
     problem, state, options = run.problem, run.state, run.options
     state.dt = options.dt0
     isnan(options.dt0) || return nothing
-    spare = options.maxevaluations - evaluations(problem) - step_cost(stepper)
+    spare = spare_evaluations(problem) - step_cost(stepper)
     state.dt = first_dt(problem, state, tolerance, error_exponent(stepper), spare)
     return nothing
 end
@@ -190,7 +185,7 @@ function stop_reason(run::FlowRun, stepper::AbstractStepper)
     state.loss <= options.minloss && return :loss_tolerance
     state.t >= options.maxT && return :maxT
     iterations(run) >= options.maxiterations && return :maxiterations
-    options.maxevaluations - evaluations(run.problem) < step_cost(stepper) && return :maxevaluations
+    spare_evaluations(run.problem) < step_cost(stepper) && return :maxevaluations
     time() - run.start >= options.maxtime && return :maxtime
     options.maxT == Inf && run.steps_without_progress >= STALL_STEPS && return :stalled
     return :continue
@@ -208,5 +203,5 @@ function finish(run::FlowRun, status::Symbol)
     trace = trajectory(run.sampler, run.options.n_samples, problem.objective, run.x0, run.loss0, state)
     return FlowResult(status, state.t, copy(state.x), state.loss, state.gnorm, run.best_x, run.best_loss, trace,
                       iterations(run), run.accepted, run.rejected, problem.gradient_evaluations,
-                      problem.hessian_evaluations, problem.factorizations, run.algorithm, time() - run.start)
+                      problem.hessian_evaluations, problem.product_evaluations, problem.factorizations, run.algorithm, time() - run.start)
 end

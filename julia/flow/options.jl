@@ -18,12 +18,13 @@ struct FlowOptions
     dt0::Float64            # NaN: chosen
 end
 
-const FLOW_ALGORITHMS = (:auto, :DP5, :Rodas5P)
+flow_algorithms() = [:auto; sort!(collect(keys(STEPPERS)))]
 
 function FlowOptions(; alg, maxT, abstol, reltol, maxtime, maxiterations, maxevaluations, min_gnorm, minloss,
                      n_samples, dt0)
     algorithm = Symbol(alg)
-    require(algorithm in FLOW_ALGORITHMS, "expected alg to be one of $FLOW_ALGORITHMS, got :$algorithm")
+    require(algorithm === :auto || haskey(STEPPERS, algorithm),
+            "expected alg to be one of $(join(flow_algorithms(), ", ")), got $algorithm")
     require(maxT >= 0, "expected maxT >= 0, got $maxT")
     require(isfinite(abstol) && abstol > 0, "expected a positive abstol, got $abstol")
     require(isfinite(reltol) && reltol >= 0, "expected reltol >= 0, got $reltol")

@@ -4,7 +4,8 @@
     FlowProblem(objective, tauinv)
 
 The flow of `objective` with the inverse time scales `tauinv` (length P, not negative). Parameters whose entry is zero
-are frozen: their velocity is exactly zero, whatever the gradient is. Counts the evaluations made through it.
+are frozen: their velocity is exactly zero, whatever the gradient is. Counts the evaluations made through it; a method
+whose steps cost an unknown number of them looks at `exhausted(problem)` before each one and gives the step up.
 """
 mutable struct FlowProblem{O<:AbstractObjective}
     objective::O
@@ -13,14 +14,20 @@ mutable struct FlowProblem{O<:AbstractObjective}
     frozen::Vector{Int}
     gradient_evaluations::Int
     hessian_evaluations::Int
+    product_evaluations::Int
     factorizations::Int
+    maxevaluations::Int
 end
 
-function FlowProblem(objective::AbstractObjective, tauinv::Vector{Float64})
-    return FlowProblem(objective, tauinv, findall(>(0), tauinv), findall(iszero, tauinv), 0, 0, 0)
+function FlowProblem(objective::AbstractObjective, tauinv::Vector{Float64}, maxevaluations::Int=typemax(Int))
+    return FlowProblem(objective, tauinv, findall(>(0), tauinv), findall(iszero, tauinv), 0, 0, 0, 0, maxevaluations)
 end
 
-evaluations(p::FlowProblem) = p.gradient_evaluations + p.hessian_evaluations
+evaluations(p::FlowProblem) = p.gradient_evaluations + p.hessian_evaluations + p.product_evaluations
+
+spare_evaluations(p::FlowProblem) = p.maxevaluations - evaluations(p)
+
+exhausted(p::FlowProblem) = spare_evaluations(p) <= 0
 
 # Turns a gradient into a velocity. The zero of a frozen parameter is written, not multiplied: 0 * Inf is NaN.
 function velocity!(f::Vector{Float64}, p::FlowProblem, g::Vector{Float64})
@@ -54,6 +61,16 @@ function rhs_value!(f::Vector{Float64}, g::Vector{Float64}, p::FlowProblem, x::V
     loss = value_gradient!(g, p.objective, x)
     velocity!(f, p, g)
     return loss
+end
+
+"""
+    product!(out, problem, x, v) -> out
+
+Write the Hessian of the loss at `x` (without `tauinv`) times `v` into `out`: one product evaluation.
+"""
+function product!(out::Vector{Float64}, p::FlowProblem, x::Vector{Float64}, v::Vector{Float64})
+    p.product_evaluations += 1
+    return hvp!(out, p.objective, x, v)
 end
 
 # Infinity norm of the gradient over the parameters that move; NaN stays NaN.

@@ -11,7 +11,7 @@ The end of a gradient flow and what it cost.
 - `best_x`, `best_loss`: the point of lowest loss among the start and all accepted steps
 - `trajectory`: a `Trajectory`, from the start to the flow's end
 - `iterations = accepted + rejected` steps
-- `gradient_evaluations`, `hessian_evaluations`, `factorizations`
+- `gradient_evaluations`, `hessian_evaluations`, `product_evaluations` (Hessian times a vector), `factorizations`
 - `algorithm`: the integrator that made the last step
 - `time`: seconds
 """
@@ -29,6 +29,7 @@ struct FlowResult
     rejected::Int
     gradient_evaluations::Int
     hessian_evaluations::Int
+    product_evaluations::Int
     factorizations::Int
     algorithm::Symbol
     time::Float64

@@ -63,6 +63,8 @@ function Rodas5P(P::Integer)
                    false, false)
 end
 
+STEPPERS[:Rodas5P] = Rodas5P
+
 name(::Rodas5P) = :Rodas5P
 error_exponent(::Rodas5P) = 5
 

@@ -9,7 +9,9 @@ One integration method. A subtype `S` has a constructor `S(P::Int)` that allocat
     name(s)::Symbol                            what `FlowResult.algorithm` says
     error_exponent(s)::Int                     k, where the local error estimate is O(dt^k)
     calibration(s)::Float64                    the part of the tolerance that one step's estimate may use up
-    step_cost(s)::Int                          evaluations (gradients and Hessians) one attempt can cost at most
+    step_cost(s)::Int                          evaluations (gradients, Hessians, products) that one attempt needs: exactly so
+                                               many at most, or, for a method that looks at `exhausted(problem)` before
+                                               every evaluation (and returns Inf then), what a usual attempt costs
     restart!(s)                                forget everything about the last point
     attempt!(s, problem, state, tolerance)     try a step of size state.dt from state.x: write state.xnew and return
                                                the scaled error estimate (accepted when <= 1; Inf or NaN when the step
@@ -20,6 +22,13 @@ One integration method. A subtype `S` has a constructor `S(P::Int)` that allocat
     stiff_steps(s)::Int                        how many steps have been limited by stability in one stretch
 """
 abstract type AbstractStepper end
+
+"""
+    STEPPERS :: Dict{Symbol,Any}
+
+The constructor of every method, by the name that `alg` takes. The file of a method adds its own.
+"""
+const STEPPERS = Dict{Symbol,Any}()
 
 # Most methods hold nothing that must be forgotten, and implicit ones are never limited by stability.
 restart!(::AbstractStepper) = nothing

@@ -4,7 +4,8 @@
     AbstractObjective
 
 A twice differentiable function of a flat parameter vector `x::Vector{Float64}`. A subtype implements `nparams(o)`,
-`value(o, x)`, `value_gradient!(g, o, x)` and `hessian!(H, o, x)`; the other functions follow. Values may be `NaN` or
+`value(o, x)`, `value_gradient!(g, o, x)` and `hessian!(H, o, x)`; the other functions follow, `hvp!` at the price of a Hessian
+unless the subtype has a method of its own. Values may be `NaN` or
 `Inf` where the function overflows: the callers reject such points.
 """
 abstract type AbstractObjective end
@@ -30,19 +31,32 @@ function value_gradient_hessian!(g::AbstractVector, H::AbstractMatrix, o::Abstra
 end
 
 """
-    FunctionObjective(n; value, gradient!, hessian!)
+    hvp!(out, o::AbstractObjective, x, v) -> out
 
-An objective made of functions: `value(x)` returns a number, `gradient!(g, x)` fills the gradient (length n) and
-`hessian!(H, x)` the full symmetric Hessian (n x n).
+Write the product of the Hessian of `o` at `x` with `v` (length P, or P x m) into `out`.
 """
-struct FunctionObjective{V,G,H} <: AbstractObjective
+function hvp!(out::AbstractVecOrMat, o::AbstractObjective, x::AbstractVector, v::AbstractVecOrMat)
+    P = nparams(o)
+    return mul!(out, hessian!(zeros(P, P), o, x), v)
+end
+
+"""
+    FunctionObjective(n; value, gradient!, hessian! = nothing, hvp! = nothing)
+
+An objective made of functions: `value(x)` returns a number, `gradient!(g, x)` fills the gradient (length n),
+`hessian!(H, x)` the full symmetric Hessian (n x n) and `hvp!(out, x, v)` its product with a vector. Methods that need a
+Hessian or products say so when they are missing; products are made from the Hessian where there is one.
+"""
+struct FunctionObjective{V,G,H,M} <: AbstractObjective
     n::Int
     value::V
     gradient!::G
     hessian!::H
+    hvp!::M
 end
 
-FunctionObjective(n::Integer; value, gradient!, hessian!) = FunctionObjective(Int(n), value, gradient!, hessian!)
+FunctionObjective(n::Integer; value, gradient!, hessian! = nothing, hvp! = nothing) =
+    FunctionObjective(Int(n), value, gradient!, hessian!, hvp!)
 
 nparams(o::FunctionObjective) = o.n
 
@@ -54,6 +68,13 @@ function value_gradient!(g::AbstractVector, o::FunctionObjective, x::AbstractVec
 end
 
 function hessian!(H::AbstractMatrix, o::FunctionObjective, x::AbstractVector)
+    o.hessian! === nothing && throw(ArgumentError("expected a FunctionObjective with hessian!, got one without"))
     o.hessian!(H, x)
     return H
+end
+
+function hvp!(out::AbstractVector, o::FunctionObjective, x::AbstractVector, v::AbstractVector)
+    o.hvp! === nothing && return mul!(out, hessian!(zeros(o.n, o.n), o, x), v)
+    o.hvp!(out, x, v)
+    return out
 end

@@ -49,3 +49,14 @@ function hessian!(H::AbstractMatrix, o::RestrictedObjective, x::AbstractVector)
     end
     return H
 end
+
+function hvp!(out::AbstractVector, o::RestrictedObjective, x::AbstractVector, v::AbstractVector)
+    full_point(o, x)
+    direction, product = zero(o.x), zero(o.x)
+    direction[o.free] = v
+    hvp!(product, o.inner, o.x, direction)
+    for (k, i) in enumerate(o.free)
+        out[k] = product[i]
+    end
+    return out
+end
