@@ -26,15 +26,15 @@ end
 
 # Every default of training, once.
 const TRAINING_DEFAULTS = (alg = :auto, maxT = Inf, abstol = 1e-6, reltol = 1e-6, maxtime_ode = 180.0,
-                           maxiterations_ode = 10^6, n_samples_trajectory = 100, tauinv = nothing, min_gnorm = 1e-15,
+                           maxiterations_ode = 10^6, maxevaluations_ode = typemax(Int), n_samples_trajectory = 100, tauinv = nothing, min_gnorm = 1e-15,
                            minloss = 2e-32, optim_solver = :auto, maxtime_optim = 120.0, maxiterations_optim = 10^5,
                            patience = 10^6)
 
 """
     run_training(o::AbstractObjective, x0; monitor = NoMonitor(), alg = :auto, maxT = Inf, abstol = 1e-6, reltol = 1e-6,
-                 maxtime_ode = 180, maxiterations_ode = 10^6, n_samples_trajectory = 100, tauinv = nothing,
-                 min_gnorm = 1e-15, minloss = 2e-32, optim_solver = :auto, maxtime_optim = 120,
-                 maxiterations_optim = 10^5, patience = 10^6) -> Training
+                 maxtime_ode = 180, maxiterations_ode = 10^6, maxevaluations_ode = typemax(Int),
+                 n_samples_trajectory = 100, tauinv = nothing, min_gnorm = 1e-15, minloss = 2e-32,
+                 optim_solver = :auto, maxtime_optim = 120, maxiterations_optim = 10^5, patience = 10^6) -> Training
 
 Follow the gradient flow of any objective from `x0` (length P), then optimize from the best point of the flow; see
 [`train`](@ref) for the keywords.
@@ -50,11 +50,13 @@ function run_training(o::AbstractObjective, x0::AbstractVector; monitor::Abstrac
     return assemble(o, init, flow, optim, options, time() - start)
 end
 
-wants_flow(options) = options.maxtime_ode != 0 && options.maxiterations_ode != 0 && options.maxT != 0
+wants_flow(options) = options.maxtime_ode != 0 && options.maxiterations_ode != 0 && options.maxevaluations_ode != 0 &&
+    options.maxT != 0
 
 flow_phase(o, x, options, monitor) =
     integrate(o, x; alg = options.alg, maxT = options.maxT, abstol = options.abstol, reltol = options.reltol,
-              maxtime = options.maxtime_ode, maxiterations = options.maxiterations_ode, tauinv = options.tauinv,
+              maxtime = options.maxtime_ode, maxiterations = options.maxiterations_ode,
+              maxevaluations = options.maxevaluations_ode, tauinv = options.tauinv,
               min_gnorm = options.min_gnorm, minloss = options.minloss, n_samples = options.n_samples_trajectory,
               monitor = monitor)
 
@@ -111,7 +113,7 @@ end
 """
     train(net, p; losstype = net.losstype, maxnorm = Inf, merge = nothing,
           alg = :auto, maxT = Inf, abstol = 1e-6, reltol = 1e-6, tauinv = nothing,
-          maxtime_ode = 180, maxiterations_ode = 10^6, n_samples_trajectory = 100,
+          maxtime_ode = 180, maxiterations_ode = 10^6, maxevaluations_ode = typemax(Int), n_samples_trajectory = 100,
           optim_solver = :auto, maxtime_optim = 120, maxiterations_optim = 10^5, patience = 10^6,
           min_gnorm = 1e-15, minloss = 2e-32, batchsize = nothing,
           verbosity = 1, show_progress = verbosity > 0, progress_interval = 5, result = :dict,
@@ -121,7 +123,8 @@ Follow the gradient flow of the loss from `p`, then optimize to a minimum.
 
 - `alg`: `:DP5`, `:Rodas5P` or `:auto`; `maxT`: time to follow the flow; `abstol`, `reltol`: its accuracy; `tauinv`: inverse
   time scales, a number or one a parameter in the flat order (0 freezes a parameter, in the optimizer too)
-- `maxtime_ode`, `maxtime_optim` in seconds, `maxiterations_ode`, `maxiterations_optim`: budgets; 0 leaves that part out
+- `maxtime_ode`, `maxtime_optim` in seconds, `maxiterations_ode`, `maxiterations_optim`: budgets; 0 leaves that part out;
+  `maxevaluations_ode`: gradients, Hessians and products of a Hessian with a vector that the flow may spend
 - `n_samples_trajectory`: points of the trajectory kept
 - `optim_solver`: `:newton`, `:bfgs`, `:lbfgs` or `:auto`; `patience`: iterations without improvement
 - `min_gnorm`: infinity norm of the gradient, `minloss`: loss at which a run ends as converged

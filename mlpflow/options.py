@@ -17,6 +17,8 @@ from .progress import Progress
 __all__ = ["ALGORITHMS", "SOLVERS", "TrainOptions"]
 
 ALGORITHMS = ("auto", "DP5", "Rodas5P")
+# What the engine's integers can hold.
+_UNLIMITED = 2**63 - 1
 SOLVERS = ("auto", "newton", "bfgs", "lbfgs")
 
 
@@ -35,6 +37,8 @@ class TrainOptions:
         Accuracy of the flow: the error of a parameter p stays below max(abstol, reltol |p|).
     maxtime_ode, maxiterations_ode : float, int
         Budget of the flow in seconds and steps; 0 leaves the flow out.
+    maxevaluations_ode : int
+        Budget of the flow in gradients, Hessians and products of a Hessian with a vector.
     n_samples_trajectory : int
         About so many points of the flow are kept.
     batchsize : None
@@ -70,6 +74,7 @@ class TrainOptions:
     reltol: float = 1e-6
     maxtime_ode: float = 180.0
     maxiterations_ode: int = 10**6
+    maxevaluations_ode: int = _UNLIMITED
     n_samples_trajectory: int = 100
     batchsize: None = None
     tauinv: Any = None
@@ -147,7 +152,7 @@ def _positive(value: Any, name: str) -> float:
 
 def _count(value: Any, name: str) -> int:
     if isinstance(value, float) and value == np.inf:
-        return 2**62
+        return _UNLIMITED
     return as_whole(value, name)
 
 
@@ -181,6 +186,7 @@ _CHECKS: dict[str, Callable[[Any, str], Any]] = {
     "reltol": _positive,
     "maxtime_ode": _not_negative,
     "maxiterations_ode": _count,
+    "maxevaluations_ode": _count,
     "n_samples_trajectory": _samples,
     "batchsize": _no_batches,
     "maxnorm": _not_negative,
@@ -196,7 +202,8 @@ _CHECKS: dict[str, Callable[[Any, str], Any]] = {
 }
 
 _ENGINE_NAMES = (
-    "alg", "maxT", "abstol", "reltol", "maxtime_ode", "maxiterations_ode", "n_samples_trajectory",
+    "alg", "maxT", "abstol", "reltol", "maxtime_ode", "maxiterations_ode", "maxevaluations_ode",
+    "n_samples_trajectory",
     "optim_solver", "maxtime_optim", "maxiterations_optim", "min_gnorm", "minloss", "patience",
 )  # fmt: skip
 

@@ -193,6 +193,20 @@ class Params(np.lib.mixins.NDArrayOperatorsMixin):
                 result[f"b{number}"] = bias.copy()
         return result
 
+    def entry_name(self, index: int) -> str:
+        """Which parameter ``flat[index]`` is, such as ``w1[2, 0]`` or ``b1[2]``."""
+        start = 0
+        for number, (weight, bias) in enumerate(self.layers, start=1):
+            if index < start + weight.size:
+                row, column = divmod(index - start, weight.shape[1])
+                return f"w{number}[{row}, {column}]"
+            start += weight.size
+            if bias is not None:
+                if index < start + bias.size:
+                    return f"b{number}[{index - start}]"
+                start += bias.size
+        raise IndexError(f"expected an index below {len(self)}, got {index}")
+
     def copy(self) -> Params:
         """A copy that shares nothing."""
         return self._make(self._flat.copy(), self._shapes, self._layers)

@@ -32,6 +32,8 @@ class Progress:
         The flow's step in time, or the optimizer's step length.
     elapsed : float
         Seconds since the start of the run.
+    rate : float
+        Steps a second, over the last half second or so.
     params : Params or None
         The present parameters; only a callback gets them.
     """
@@ -43,13 +45,14 @@ class Progress:
     gnorm: float
     stepsize: float
     elapsed: float
+    rate: float = 0.0
     params: Params | None = None
 
     def __str__(self) -> str:
         where = f"t = {self.t:.3g}, " if self.phase == "flow" else ""
         return (
             f"{self.phase}: {where}iteration {self.iteration}, loss {self.loss:.6g}, "
-            f"gradient {self.gnorm:.2e}"
+            f"gradient {self.gnorm:.2e}, step {self.stepsize:.1e}, {self.rate:.3g}/s"
         )
 
 

@@ -54,12 +54,17 @@ class FlowResult:
         The flow's end.
     best_params, best_loss
         The lowest loss among its steps, where the optimizer started.
+    growth : Params or None
+        The direction, of length 1, in which the parameters run away to infinity, if they do.
     trajectory : Trajectory
     iterations, accepted, rejected : int
         Steps.
     gradient_evaluations, hessian_evaluations, product_evaluations, factorizations : int
         A product is one of the Hessian with a vector.
     algorithm : str
+        The integrator of the last step.
+    handovers : tuple of (float, str)
+        Time and integrator of every stretch: ``alg="auto"`` changes it on the way.
     time : float
         Seconds.
     """
@@ -71,6 +76,7 @@ class FlowResult:
     gnorm: float
     best_params: Params
     best_loss: float
+    growth: Params | None
     trajectory: Trajectory
     iterations: int
     accepted: int
@@ -80,12 +86,15 @@ class FlowResult:
     product_evaluations: int
     factorizations: int
     algorithm: str
+    handovers: tuple[tuple[float, str], ...]
     time: float
 
     @property
     def message(self) -> str:
-        """The status in a sentence."""
-        return self.status.message
+        """The status in a sentence, with what grew when the parameters ran away."""
+        if self.growth is None:
+            return self.status.message
+        return f"{self.status.message} The parameters grow: {_largest_entries(self.growth)}."
 
     def __repr__(self) -> str:
         return (
@@ -187,6 +196,8 @@ class TrainResult:
     @property
     def message(self) -> str:
         """The status in a sentence, with what to try."""
+        if self.optim is None and self.flow is not None:
+            return self.flow.message
         return self.status.message
 
     @property
@@ -289,6 +300,15 @@ class TrainResult:
         return f"<table><caption>TrainResult</caption>{rows}</table>"
 
 
+# More would not fit into a sentence.
+_NAMED_ENTRIES = 4
+
+
+def _largest_entries(direction: Params) -> str:
+    largest = np.argsort(-np.abs(direction.flat), kind="stable")[:_NAMED_ENTRIES]
+    return ", ".join(f"{direction.entry_name(int(i))} ({direction.flat[i]:+.2g})" for i in largest)
+
+
 def result_from_engine(reply: dict[str, Any], net: Net, options: dict[str, Any]) -> TrainResult:
     """A result from the engine's plain dictionary."""
     return TrainResult(
@@ -315,6 +335,9 @@ def _flow(reply: dict[str, Any] | None, net: Net) -> FlowResult | None:
     fields["best_params"] = net._params(fields.pop("best_x"))
     fields["status"] = Status(fields["status"])
     fields["trajectory"] = Trajectory(**fields["trajectory"])
+    fields["handovers"] = tuple((t, name) for t, name in fields["handovers"])
+    growth = fields["growth"]
+    fields["growth"] = None if growth is None else net._params(growth)
     return FlowResult(**fields)
 
 

@@ -30,10 +30,10 @@ def train(net: Net, p: Any, **keywords: Any) -> TrainResult:
     p : Params or array of shape (P,)
         Where to start.
     **keywords
-        alg, maxT, abstol, reltol, maxtime_ode, maxiterations_ode, n_samples_trajectory,
-        batchsize, tauinv, maxnorm, merge, optim_solver, maxtime_optim, maxiterations_optim,
-        min_gnorm, minloss, patience, verbosity, progress, callback: see `TrainOptions`. Budgets in
-        iterations make a run reproducible, budgets in seconds are for people.
+        alg, maxT, abstol, reltol, maxtime_ode, maxiterations_ode, maxevaluations_ode,
+        n_samples_trajectory, batchsize, tauinv, maxnorm, merge, optim_solver, maxtime_optim,
+        maxiterations_optim, min_gnorm, minloss, patience, verbosity, progress, callback: see
+        `TrainOptions`. Budgets in iterations make a run reproducible, budgets in seconds are for people.
 
     Returns
     -------

@@ -15,13 +15,14 @@ mutable struct ClientMonitor <: AbstractMonitor
     next_look::UInt64
     next_report::UInt64
     started::UInt64
+    rate::RateMeter
 end
 
 const LOOK_EVERY = UInt64(5_000_000)    # nanoseconds between two looks for a cancel request
 
 function ClientMonitor(call::Call, order::Vector{Int}; every::Real=0.1, callback::Bool=false)
     now = time_ns()
-    return ClientMonitor(call, order, round(UInt64, 1e9 * every), callback, now, now, now)
+    return ClientMonitor(call, order, round(UInt64, 1e9 * every), callback, now, now, now, RateMeter())
 end
 
 function signal(m::ClientMonitor, phase::Symbol, iteration::Int, t::Float64, loss::Float64, gnorm::Float64,
@@ -45,4 +46,5 @@ end
 
 progress_record(m, phase, iteration, t, loss, gnorm, stepsize, now) =
     Dict{String,Any}("phase" => String(phase), "iteration" => iteration, "t" => t, "loss" => loss, "gnorm" => gnorm,
-                     "stepsize" => stepsize, "elapsed" => (now - m.started) / 1e9)
+                     "stepsize" => stepsize, "elapsed" => (now - m.started) / 1e9,
+                     "rate" => rate!(m.rate, phase, iteration, now))

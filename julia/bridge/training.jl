@@ -43,6 +43,8 @@ describe_flow(r, order) = Dict(
     "accepted" => r.accepted, "rejected" => r.rejected, "gradient_evaluations" => r.gradient_evaluations,
     "hessian_evaluations" => r.hessian_evaluations, "product_evaluations" => r.product_evaluations,
     "factorizations" => r.factorizations, "algorithm" => String(r.algorithm), "time" => r.time,
+    "handovers" => [Any[t, String(name)] for (t, name) in r.handovers],
+    "growth" => isempty(r.growth) ? nothing : to_python(r.growth, order),
     "trajectory" => Dict("t" => r.trajectory.t, "params" => to_python(r.trajectory.x, order),
                          "loss" => r.trajectory.loss))
 

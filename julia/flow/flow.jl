@@ -7,6 +7,7 @@
 #     controller.jl   the one step-size controller
 #     switching.jl    the choice of the method on the way
 #     sampler.jl      the trajectory, from dense output
+#     growth.jl       parameters that run away to infinity
 #     result.jl       what comes back
 #     options.jl      checked keywords
 #     integrate.jl    the one driver loop
@@ -18,6 +19,7 @@ include("rodas5p.jl")
 include("controller.jl")
 include("switching.jl")
 include("sampler.jl")
+include("growth.jl")
 include("result.jl")
 include("options.jl")
 include("integrate.jl")

@@ -3,6 +3,7 @@
 const STALL_STEPS = 200             # accepted steps without progress after which an endless flow has arrived
 const ENERGY_ERROR = 2.0^5          # what a step counts as that makes the loss rise: half of it is tried next
 const SMALLEST_DT = 1e-200          # at t = 0, where every step moves time
+const DRIFTING_STATUSES = (:maxiterations, :maxevaluations, :maxtime, :stalled)    # of an endless flow that found no end
 const BLOW_UP = 1e6                 # growth of the parameters that, with a vanishing step size, means divergence
 
 # All that the loop carries along. `sampler` and `monitor` are concrete types for speed.
@@ -14,6 +15,7 @@ mutable struct FlowRun{O<:AbstractObjective,S<:AbstractSampler,M<:AbstractMonito
     switch::Switch
     sampler::S
     monitor::M
+    marks::DecadeMarks
     x0::Vector{Float64}
     loss0::Float64
     best_x::Vector{Float64}
@@ -24,6 +26,7 @@ mutable struct FlowRun{O<:AbstractObjective,S<:AbstractSampler,M<:AbstractMonito
     accepted::Int
     rejected::Int
     algorithm::Symbol
+    handovers::Vector{Tuple{Float64,Symbol}}    # (time, method) of every change of the method, the first one included
     start::Float64
 end
 
@@ -63,8 +66,9 @@ function integrate(o::AbstractObjective, x0; alg=:auto, maxT=Inf, abstol=1e-6, r
     sampler = saveat === nothing ? LogSampler(length(x), options.n_samples) :
               TimesSampler(length(x), checked_times(saveat, options.maxT))
     state = FlowState(x)
-    run = FlowRun(problem, state, options, PIController(), Switch(), sampler, monitor, copy(x), NaN, copy(x), NaN, NaN,
-                  0, 0, 0, 0, options.alg === :auto ? :DP5 : options.alg, start)
+    first_algorithm = options.alg === :auto ? :DP5 : options.alg
+    run = FlowRun(problem, state, options, PIController(), Switch(), sampler, monitor, DecadeMarks(length(x)), copy(x), NaN, copy(x), NaN, NaN,
+                  0, 0, 0, 0, first_algorithm, [(0.0, first_algorithm)], start)
     return follow!(run)
 end
 
@@ -91,7 +95,9 @@ function wants_handover!(run::FlowRun, stepper::AbstractStepper)
     run.options.alg === :auto || return false
     now = run.algorithm
     run.algorithm = next_algorithm!(run.switch, now, stiff_steps(stepper), run.state.t, run.accepted, length(run.x0))
-    return run.algorithm !== now
+    run.algorithm === now && return false
+    push!(run.handovers, (run.state.t, run.algorithm))
+    return true
 end
 
 # The loop. Returns a status, or :handover when another method should go on from here.
@@ -165,6 +171,7 @@ end
 function note_progress!(run::FlowRun)
     state = run.state
     run.accepted += 1
+    mark!(run.marks, state.t, state.x)
     run.nonfinite_rejections = 0
     run.steps_without_progress += 1
     if state.loss < run.best_loss
@@ -200,8 +207,20 @@ end
 
 function finish(run::FlowRun, status::Symbol)
     state, problem = run.state, run.problem
+    growth = status === :diverged ? blow_up_direction(run) : running_away(run.marks)
+    isempty(growth) || !(status in DRIFTING_STATUSES) || run.options.maxT < Inf || (status = :diverged)
     trace = trajectory(run.sampler, run.options.n_samples, problem.objective, run.x0, run.loss0, state)
-    return FlowResult(status, state.t, copy(state.x), state.loss, state.gnorm, run.best_x, run.best_loss, trace,
+    return FlowResult(status, state.t, copy(state.x), state.loss, state.gnorm, run.best_x, run.best_loss, growth, trace,
                       iterations(run), run.accepted, run.rejected, problem.gradient_evaluations,
-                      problem.hessian_evaluations, problem.product_evaluations, problem.factorizations, run.algorithm, time() - run.start)
+                      problem.hessian_evaluations, problem.product_evaluations, problem.factorizations, run.algorithm, run.handovers,
+                      time() - run.start)
+end
+
+# Where the parameters were heading when they left the finite numbers: what has grown since the start; where that is nothing
+# (the loss overflowed at the first step), the velocity.
+function blow_up_direction(run::FlowRun)
+    moved = run.state.x .- run.x0
+    all(iszero, moved) && copyto!(moved, run.state.f)
+    size = norm(moved)
+    return isfinite(size) && size > 0 ? moved ./ size : zero(moved)
 end

@@ -229,23 +229,54 @@ def test_defaults_are_the_engine_s(problem):
     written = dict(re.findall(r"(\w+) = ([^,\n]+)", table))
     defaults = mf.TrainOptions()
     meaning = {"Inf": np.inf, ":auto": "auto", "nothing": None, "10^6": 10**6, "10^5": 10**5}
+    meaning["typemax(Int)"] = 2**63 - 1
     assert written
     for name, text in written.items():
         value = meaning[text] if text in meaning else float(text)
         assert getattr(defaults, name) == value, name
 
 
-@pytest.mark.parametrize(
-    ("file", "constant", "names"),
-    [
-        ("flow/options.jl", "FLOW_ALGORITHMS", options.ALGORITHMS),
-        ("optimize/options.jl", "OPTIM_SOLVERS", options.SOLVERS),
-    ],
-)
-def test_the_choices_are_the_engine_s(file, constant, names):
-    source = (engine_root() / "julia" / file).read_text()
-    written = re.search(rf"{constant} = \((.*?)\)", source)[1]
-    assert sorted(re.findall(r":(\w+)", written)) == sorted(names)
+def test_the_choices_are_the_engine_s():
+    flow = engine_root() / "julia" / "flow"
+    steppers = [
+        name
+        for file in flow.glob("*.jl")
+        for name in re.findall(r"^STEPPERS\[:(\w+)\]", file.read_text(), re.MULTILINE)
+    ]
+    assert sorted([*steppers, "auto"]) == sorted(options.ALGORITHMS)
+    source = (engine_root() / "julia" / "optimize" / "options.jl").read_text()
+    written = re.search(r"OPTIM_SOLVERS = \((.*?)\)", source)[1]
+    assert sorted(re.findall(r":(\w+)", written)) == sorted(options.SOLVERS)
+
+
+def test_the_method_of_every_stretch_is_told(problem):
+    r = mf.train(*problem, maxT=1000.0, maxtime_optim=0)
+    assert r.flow.handovers[0] == (0.0, "DP5")
+    assert r.flow.handovers[-1][1] == r.flow.algorithm
+    assert [t for t, _ in r.flow.handovers] == sorted(t for t, _ in r.flow.handovers)
+    assert r.flow.growth is None
+    assert r.message == r.status.message
+
+
+def test_parameters_that_run_away_are_named():
+    # Two classes that a line separates: the weights grow without end, the second one fastest.
+    x = np.array([[0.1, 1.0], [-0.1, 2.0], [0.0, -1.0], [0.1, -2.0]])
+    net = mf.Net([(2, "identity", False)], x, np.array([1, 1, 0, 0]), losstype="cross_entropy")
+    r = mf.train(net, np.zeros(4), maxiterations_ode=400, maxtime_optim=0, minloss=0.0, min_gnorm=0)
+    assert r.status == "diverged"
+    growth = r.flow.growth
+    assert np.linalg.norm(growth) == pytest.approx(1)
+    assert growth["w1"][1, 1] > 0.6 > -0.6 > growth["w1"][0, 1]
+    assert "w1[1, 1] (+0.7" in r.message
+    assert r.flow.message == r.message
+
+
+def test_budget_of_evaluations(problem):
+    flow = mf.train(*problem, maxevaluations_ode=40, maxtime_optim=0).flow
+    spent = flow.gradient_evaluations + flow.hessian_evaluations + flow.product_evaluations
+    assert flow.status == "maxevaluations"
+    assert 20 < spent <= 40
+    assert mf.train(*problem, maxevaluations_ode=0, maxtime_optim=0).flow is None
 
 
 @pytest.mark.parametrize("solver", options.SOLVERS)

@@ -60,6 +60,12 @@ end
     result = integrate(quartic, [1.0]; alg = alg)
     @test result.status === :diverged
     @test isapprox(result.t, 1 / 8; rtol = 1e-4) && all(isfinite, result.x)
+    @test result.growth == [1.0]
+    # The parameter that runs away is named, the others are not.
+    mixed = FunctionObjective(3; value = x -> -x[2]^4 + x[1]^2 + x[3]^2, gradient! = (g, x) -> (g .= (2x[1], -4x[2]^3, 2x[3])),
+                              hessian! = (H, x) -> (H .= [2 0 0; 0 -12x[2]^2 0; 0 0 2.0]))
+    result = integrate(mixed, [1.0, -1.0, 0.5]; alg = alg)
+    @test result.status === :diverged && norm(result.growth) ≈ 1 && result.growth[2] < -0.999
     result = integrate(TestProblems.quadratic(fill(-1.0, 1, 1)), [1.0]; alg = alg)
     @test result.status === :diverged && result.t > 300
 end
@@ -200,4 +206,37 @@ end
     bytes(10)
     # LAPACK's wrappers allocate a few words a call.
     @test bytes(400) - bytes(200) <= 200 * (alg === :DP5 ? 0 : 9 * 64)
+end
+
+@testset "which method ran when" begin
+    A = TestProblems.symmetric(MersenneTwister(1), 10.0 .^ (-3:0.5:3))
+    result = integrate(TestProblems.quadratic(A), randn(MersenneTwister(2), 13); maxT = 100.0)
+    @test result.handovers[1] == (0.0, :DP5) && length(result.handovers) >= 2
+    @test result.handovers[end][2] === result.algorithm
+    @test issorted(first.(result.handovers)) && 0 < result.handovers[2][1] < 100
+    fixed = integrate(TestProblems.quadratic(A), randn(MersenneTwister(2), 13); maxT = 1.0, alg = :Rodas5P)
+    @test fixed.handovers == [(0.0, :Rodas5P)] && isempty(fixed.growth)
+end
+
+@testset "parameters that run away" begin
+    # log(1 + e^-x): x grows like log t. 1/(1 + x^2): like t^(1/4).
+    logistic = FunctionObjective(2; value = x -> log1p(exp(-x[1])) + x[2]^2,
+        gradient! = (g, x) -> (g .= (-1 / (1 + exp(x[1])), 2x[2])),
+        hessian! = (H, x) -> (s = 1 / (1 + exp(x[1])); H .= [s*(1-s) 0; 0 2]))
+    result = integrate(logistic, [0.0, 1.0]; maxiterations = 300)
+    @test result.status === :diverged && isapprox(result.growth, [1, 0]; atol = 1e-6)
+    result = integrate(TestProblems.runaway(0.5), [-1.0]; maxiterations = 300)
+    @test result.status === :diverged && result.growth == [-1.0]
+    # Asked for, a final time or a tolerance is what ended the run, and still the drift is told.
+    result = integrate(logistic, [0.0, 1.0]; maxT = 1e6)
+    @test result.status === :maxT && isapprox(result.growth, [1, 0]; atol = 1e-6)
+    result = integrate(logistic, [0.0, 1.0]; min_gnorm = 1e-8)
+    @test result.status === :gradient_tolerance && isapprox(result.growth, [1, 0]; atol = 1e-6)
+    # Minima, also degenerate ones, and flows on their way are not at infinity.
+    @test isempty(integrate(TestProblems.powell(), [3.0, -1.0, 0.0, 1.0]; maxiterations = 300).growth)
+    @test isempty(integrate(TestProblems.separable(2), [0.1, 2.0]; maxiterations = 300).growth)
+    o, x0 = TestProblems.teacher_student(MersenneTwister(2))
+    for T in (0.1, 1.0, 10.0, 100.0, 1e3, 1e4)
+        @test isempty(integrate(o, 1e-2 .* x0; maxT = T).growth)
+    end
 end
