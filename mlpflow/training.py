@@ -33,7 +33,8 @@ def train(net: Net, p: Any, **keywords: Any) -> TrainResult:
         alg, maxT, abstol, reltol, maxtime_ode, maxiterations_ode, maxevaluations_ode,
         n_samples_trajectory, batchsize, tauinv, maxnorm, merge, optim_solver, maxtime_optim,
         maxiterations_optim, min_gnorm, minloss, patience, verbosity, progress, callback: see
-        `TrainOptions`. Budgets in iterations make a run reproducible, budgets in seconds are for people.
+        `TrainOptions`. Budgets in iterations make a run reproducible, budgets in seconds are for
+        people.
 
     Returns
     -------
