@@ -18,7 +18,7 @@ from .peer_julia import JULIA
 from .peer_mlpflow import PYTHON
 from .timing import Effort
 
-__all__ = ["figures_table", "markdown", "quantity_table"]
+__all__ = ["figures_table", "machine", "markdown", "quantity_table", "table"]
 
 TITLES = {
     "gradient": "Value and gradient",
@@ -110,7 +110,7 @@ def markdown(
     quantities = list(dict.fromkeys(row.quantity for row in rows))
     parts = [
         "# The objective and its derivatives, side by side",
-        f"{datetime.date.today()}, {_machine()}.",
+        f"{datetime.date.today()}, {machine()}.",
         *([note] if note else []),
         _versions(),
         _method(effort, elapsed),
@@ -126,7 +126,8 @@ def markdown(
     return "\n\n".join(parts) + "\n"
 
 
-def _machine() -> str:
+def machine() -> str:
+    """Processor, cores, system and how busy it is."""
     model = platform.processor() or platform.machine()
     path = Path("/proc/cpuinfo")
     if path.exists():

@@ -1,0 +1,1 @@
+"""Gradient flows beside SciPy's integrators, discrete dynamics beside PyTorch's optimizers."""
