@@ -81,12 +81,24 @@ function take_frame!(stream::FrameStream; wait::Bool=true)
         have = stream.last - stream.first + 1
         need = have < FRAME_HEADER ? FRAME_HEADER : FRAME_HEADER + frame_length(stream)
         have >= need && return cut_frame!(stream, need)
-        wait || wait_for(stream.input, POLLIN, 0) || return nothing
+        wait ? linger(stream.input) : wait_for(stream.input, POLLIN, 0) || return nothing
         make_room!(stream, need)
         n = read_some!(stream.input, stream.buffer, stream.last + 1)
         n == 0 && throw(EOFError())
         stream.last += n
     end
+end
+
+# The next of many small calls arrives within microseconds, while waking up a sleeping process on another core takes 20 to
+# 60: look a little longer before going to sleep. Where both sides share one core, yielding lets the other one go on.
+const LINGER = UInt64(60_000)       # nanoseconds
+
+function linger(fd::Cint)
+    deadline = time_ns() + LINGER
+    while !wait_for(fd, POLLIN, 0) && time_ns() < deadline
+        Sys.isunix() && ccall(:sched_yield, Cint, ())
+    end
+    return true
 end
 
 function frame_length(stream::FrameStream)
