@@ -121,7 +121,7 @@ end
 
 Follow the gradient flow of the loss from `p`, then optimize to a minimum.
 
-- `alg`: `:DP5`, `:Rodas5P` or `:auto`; `maxT`: time to follow the flow; `abstol`, `reltol`: its accuracy; `tauinv`: inverse
+- `alg`: `:DP5`, `:DOP853`, `:Rodas5P` or `:auto`; `maxT`: time to follow the flow; `abstol`, `reltol`: its accuracy; `tauinv`: inverse
   time scales, a number or one a parameter in the flat order (0 freezes a parameter, in the optimizer too)
 - `maxtime_ode`, `maxtime_optim` in seconds, `maxiterations_ode`, `maxiterations_optim`: budgets; 0 leaves that part out;
   `maxevaluations_ode`: gradients, Hessians and products of a Hessian with a vector that the flow may spend

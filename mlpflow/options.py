@@ -16,7 +16,7 @@ from .progress import Progress
 
 __all__ = ["ALGORITHMS", "SOLVERS", "TrainOptions"]
 
-ALGORITHMS = ("auto", "DP5", "Rodas5P")
+ALGORITHMS = ("auto", "DP5", "DOP853", "Rodas5P")
 # What the engine's integers can hold.
 _UNLIMITED = 2**63 - 1
 SOLVERS = ("auto", "newton", "bfgs", "lbfgs")
@@ -29,8 +29,8 @@ class TrainOptions:
     Attributes
     ----------
     alg : str
-        Integrator of the gradient flow: ``"DP5"`` (explicit), ``"Rodas5P"`` (implicit, with the
-        exact Hessian) or ``"auto"``.
+        Integrator of the gradient flow: ``"DP5"`` and ``"DOP853"`` (explicit, of order 5 and 8),
+        ``"Rodas5P"`` (implicit, with the exact Hessian) or ``"auto"``.
     maxT : float
         Time to follow the flow.
     abstol, reltol : float

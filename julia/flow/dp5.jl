@@ -1,8 +1,7 @@
 # Explicit Runge-Kutta method of order 5(4) by Dormand and Prince, with Shampine's dense output of order 4.
 #
 # J. R. Dormand, P. J. Prince, J. Comp. Appl. Math. 6 (1980) 19-26, table 2.
-# E. Hairer, S. P. Norsett, G. Wanner, Solving Ordinary Differential Equations I, II.5 table 5.2 and II.6 (dense output);
-# stiffness detection: Solving Ordinary Differential Equations II, IV.2.
+# E. Hairer, S. P. Norsett, G. Wanner, Solving Ordinary Differential Equations I, II.5 table 5.2 and II.6 (dense output).
 
 const DP5_A2 = (1 / 5,)
 const DP5_A3 = (3 / 40, 9 / 40)
@@ -49,25 +48,7 @@ calibration(::DP5) = 0.1
 step_cost(::DP5) = 6
 stiff_steps(s::DP5) = s.stiff_steps
 
-function restart!(s::DP5)
-    s.stiff_steps = 0
-    s.other_steps = 0
-    return nothing
-end
-
-# y = x + dt sum_j a_j k_j over a tuple of stages, one pass over memory, unrolled by the compiler.
-@inline combine(a::Tuple{Float64}, k::Tuple{Vector{Float64}}, i::Int) = @inbounds a[1] * k[1][i]
-@inline function combine(a::NTuple{M,Float64}, k::NTuple{M,Vector{Float64}}, i::Int) where {M}
-    @inbounds return muladd(a[1], k[1][i], combine(Base.tail(a), Base.tail(k), i))
-end
-
-function stage_point!(y::Vector{Float64}, x::Vector{Float64}, dt::Float64, a::NTuple{M,Float64},
-                      k::NTuple{M,Vector{Float64}}) where {M}
-    @inbounds @simd ivdep for i in eachindex(y)
-        y[i] = muladd(dt, combine(a, k, i), x[i])
-    end
-    return y
-end
+restart!(s::DP5) = forget_stiffness!(s)
 
 function attempt!(s::DP5, problem::FlowProblem, state::FlowState, tol::Tolerance)
     x, dt, k1, k7, y = state.x, state.dt, state.f, state.fnew, s.stage
@@ -80,6 +61,7 @@ function attempt!(s::DP5, problem::FlowProblem, state::FlowState, tol::Tolerance
     stage_point!(state.xnew, x, dt, DP5_A7, (k1, k2, k3, k4, k5, k6))
     restore_frozen!(state.xnew, problem, x)
     evaluate_end!(state, problem)
+    # Stages 6 and 7 belong to the same time.
     s.rate = dt * lipschitz(k7, k6, state.xnew, y)
     return dp5_error(s, state, tol, (k1, k2, k3, k4, k5, k6, k7))
 end
@@ -93,27 +75,7 @@ function dp5_error(s::DP5, state::FlowState, tol::Tolerance, k::NTuple{7,Vector{
     return worst
 end
 
-# Stages 6 and 7 belong to the same time: their difference measures the stiffest direction excited in this step.
-function lipschitz(ka::Vector{Float64}, kb::Vector{Float64}, xa::Vector{Float64}, xb::Vector{Float64})
-    df, dx = 0.0, 0.0
-    @inbounds @simd for i in eachindex(ka)
-        df += abs2(ka[i] - kb[i])
-        dx += abs2(xa[i] - xb[i])
-    end
-    return dx > 0 ? sqrt(df / dx) : 0.0
-end
-
-# A stiff stretch ends with 6 ordinary steps in a row (Hairer's rule).
-function accepted!(s::DP5, state::FlowState)
-    if s.rate > DP5_STIFF_BOUND
-        s.stiff_steps += 1
-        s.other_steps = 0
-    elseif s.stiff_steps > 0
-        s.other_steps += 1
-        s.other_steps >= 6 && (s.stiff_steps = 0)
-    end
-    return nothing
-end
+accepted!(s::DP5, state::FlowState) = count_stiffness!(s, DP5_STIFF_BOUND)
 
 function interpolate!(y::AbstractVector{Float64}, s::DP5, state::FlowState, theta::Float64)
     k = (state.f, s.k..., state.fnew)

@@ -2,7 +2,9 @@
 #
 #     problem.jl      the right-hand side and its counters
 #     stepper.jl      the protocol that every integrator implements, and the state they share
+#     explicit_stages.jl  what explicit Runge-Kutta methods share
 #     dp5.jl          explicit Runge-Kutta, order 5
+#     dop853.jl       explicit Runge-Kutta, order 8, its constants in dop853_coefficients.jl
 #     rodas5p.jl      L-stable Rosenbrock, order 5, exact Hessian
 #     controller.jl   the one step-size controller
 #     switching.jl    the choice of the method on the way
@@ -14,7 +16,10 @@
 
 include("problem.jl")
 include("stepper.jl")
+include("explicit_stages.jl")
 include("dp5.jl")
+include("dop853_coefficients.jl")
+include("dop853.jl")
 include("rodas5p.jl")
 include("controller.jl")
 include("switching.jl")

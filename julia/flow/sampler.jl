@@ -42,6 +42,7 @@ function sample!(sampler::AbstractSampler, j::Int, stepper::AbstractStepper, pro
     if t == tnew
         copyto!(column, state.xnew)
     else
+        prepare_interpolation!(stepper, problem, state)
         interpolate!(column, stepper, state, clamp((t - state.t) / (tnew - state.t), 0.0, 1.0))
         restore_frozen!(column, problem, state.x)
     end

@@ -17,6 +17,8 @@ One integration method. A subtype `S` has a constructor `S(P::Int)` that allocat
                                                the scaled error estimate (accepted when <= 1; Inf or NaN when the step
                                                could not be made). May set state.end_evaluated, see FlowState.
     accepted!(s, state)                        the step was taken; called before state.x moves on
+    prepare_interpolation!(s, problem, state)  called before `interpolate!`: make the evaluations that dense output needs
+                                               beyond those of the step, once a step (`step_cost` includes them)
     interpolate!(y, s, state, theta)           dense output at t + theta dt of the step just accepted (called between
                                                `accepted!` and the next attempt, before state.x moves on)
     stiff_steps(s)::Int                        how many steps have been limited by stability in one stretch
@@ -33,6 +35,7 @@ const STEPPERS = Dict{Symbol,Any}()
 # Most methods hold nothing that must be forgotten, and implicit ones are never limited by stability.
 restart!(::AbstractStepper) = nothing
 accepted!(::AbstractStepper, state) = nothing
+prepare_interpolation!(::AbstractStepper, problem, state) = nothing
 stiff_steps(::AbstractStepper) = 0
 
 """

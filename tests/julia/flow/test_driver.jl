@@ -3,7 +3,7 @@
 isdefined(Main, :TestProblems) || include("problems.jl")
 using LinearAlgebra, Random
 
-const FLOW_METHODS = (:DP5, :Rodas5P, :auto)
+const FLOW_METHODS = (:DP5, :DOP853, :Rodas5P, :auto)
 
 @testset "statuses, $alg" for alg in FLOW_METHODS
     o, x0 = TestProblems.separable(2), [0.1, 2.0]
@@ -19,8 +19,8 @@ const FLOW_METHODS = (:DP5, :Rodas5P, :auto)
     result = flow(maxiterations = 3)
     @test result.status === :maxiterations && result.iterations == 3
     @test flow(maxtime = 1e-9).status === :maxtime
-    for budget in (1:12..., 20, 41)
-        result = flow(maxevaluations = budget)
+    for budget in (1:20..., 33, 41)
+        result = flow(maxevaluations = budget, n_samples = 1000)
         @test result.status === :maxevaluations
         @test result.gradient_evaluations + result.hessian_evaluations <= budget
     end
@@ -48,7 +48,7 @@ end
     @test result.status in (:gradient_tolerance, :stalled)
     @test result.x ≈ [1, 1] rtol = 1e-6
     o, x0 = TestProblems.teacher_student(MersenneTwister(1); teacher = 1, student = 1)
-    alg === :DP5 && continue
+    alg in (:DP5, :DOP853) && continue
     result = integrate(o, x0; alg = alg)
     @test result.status in (:gradient_tolerance, :stalled)
     @test result.gnorm < 1e-12
@@ -200,12 +200,12 @@ function MLPFlow.hessian!(H::AbstractMatrix, o::Chain, x::AbstractVector)
     return H
 end
 
-@testset "the step loop does not allocate, $alg" for alg in (:DP5, :Rodas5P)
+@testset "the step loop does not allocate, $alg" for alg in (:DP5, :DOP853, :Rodas5P)
     o = Chain(10.0 .^ (-3:0.5:3))
     bytes(n) = @allocated integrate(o, ones(13); alg = alg, maxT = 1e8, maxiterations = n, n_samples = 10)
     bytes(10)
     # LAPACK's wrappers allocate a few words a call.
-    @test bytes(400) - bytes(200) <= 200 * (alg === :DP5 ? 0 : 9 * 64)
+    @test bytes(400) - bytes(200) <= 200 * (alg === :Rodas5P ? 9 * 64 : 0)
 end
 
 @testset "which method ran when" begin
