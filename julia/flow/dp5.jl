@@ -69,8 +69,7 @@ end
 function dp5_error(s::DP5, state::FlowState, tol::Tolerance, k::NTuple{7,Vector{Float64}})
     worst = 0.0
     @inbounds for i in eachindex(state.x)
-        e = abs(state.dt * combine(DP5_E, k, i)) / scale(tol, state.x[i], state.xnew[i])
-        e <= worst || (worst = e)
+        worst = max(worst, abs(state.dt * combine(DP5_E, k, i)) / scale(tol, state.x[i], state.xnew[i]))
     end
     return worst
 end

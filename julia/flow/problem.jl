@@ -77,8 +77,7 @@ end
 function moving_norm(p::FlowProblem, g::Vector{Float64})
     gnorm = 0.0
     @inbounds for i in p.moving
-        a = abs(g[i])
-        a <= gnorm || (gnorm = a)
+        gnorm = max(gnorm, abs(g[i]))
     end
     return gnorm
 end

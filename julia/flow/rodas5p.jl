@@ -156,8 +156,7 @@ function attempt!(s::Rodas5P, problem::FlowProblem, state::FlowState, tol::Toler
     @inbounds for i in eachindex(b)
         e = s.k[8][i]
         state.xnew[i] = s.stage[i] + e
-        e = abs(e) / scale(tol, state.x[i], state.xnew[i])
-        e <= worst || (worst = e)
+        worst = max(worst, abs(e) / scale(tol, state.x[i], state.xnew[i]))
     end
     restore_frozen!(state.xnew, problem, state.x)
     return worst

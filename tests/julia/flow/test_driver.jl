@@ -70,6 +70,15 @@ end
     @test result.status === :diverged && result.t > 300
 end
 
+@testset "a gradient with one NaN is not finite, $alg, NaN in place $bad" for alg in FLOW_METHODS, bad in 1:2
+    half_known(edge) = FunctionObjective(2; value = x -> sum(abs2, x) / 2, hessian! = (H, x) -> (H .= [1 0; 0 1]),
+                                         gradient! = (g, x) -> (g .= x; x[bad] < edge && (g[bad] = NaN)))
+    @test integrate(half_known(2.0), [1.0, 1.0]; alg = alg, maxT = 1.0).status === :nonfinite_start
+    # x = e^-t comes to the edge at log(2).
+    result = integrate(half_known(0.5), [1.0, 1.0]; alg = alg, maxT = 1.0)
+    @test result.status === :diverged && isapprox(result.t, log(2); rtol = 1e-6)
+end
+
 @testset "regions that are not finite are left alone, $alg" for alg in FLOW_METHODS
     result = integrate(TestProblems.bounded_domain(), [5.0]; alg = alg, maxT = 30.0, dt0 = 25.0)
     @test result.status === :maxT && result.rejected > 0
