@@ -22,11 +22,15 @@ end
 function NetObjective(net::Net{T}; losstype::AbstractLoss = net.losstype, maxnorm::Real = Inf, merge = nothing) where {T}
     isnan(maxnorm) && throw(ArgumentError("expected maxnorm to be a number, got NaN"))
     typeof(losstype) === typeof(net.losstype) || check_target(losstype, targets(net))
-    first_part = Workspace{T}(net.layers, net.samples, first_order_tile(net.layers))
-    parts = part_count(net.samples.n * nparams(net), GRADIENT_WORTH_A_THREAD, tile_count(first_part, net.samples))
-    workspaces = [p == 1 ? first_part : Workspace{T}(net.layers, net.samples, first_order_tile(net.layers)) for p in 1:parts]
-    return NetObjective{T,typeof(losstype)}(net.layers, net.samples, losstype, MaxNorm(maxnorm), Merge(net.layers, merge),
-                                            workspaces, zeros(Threads.nthreads()), nothing, nothing)
+    return NetObjective(net.layers, net.samples, losstype, MaxNorm(maxnorm), Merge(net.layers, merge))
+end
+
+function NetObjective(layers::Vector{Layer}, samples::Samples{T}, loss::AbstractLoss, maxnorm::MaxNorm, merge::Merge) where {T}
+    first_part = Workspace{T}(layers, samples, first_order_tile(layers))
+    parts = part_count(samples.n * nparams(layers), GRADIENT_WORTH_A_THREAD, tile_count(first_part, samples))
+    workspaces = [p == 1 ? first_part : Workspace{T}(layers, samples, first_order_tile(layers)) for p in 1:parts]
+    return NetObjective{T,typeof(loss)}(layers, samples, loss, maxnorm, merge, workspaces, zeros(Threads.nthreads()), nothing,
+                                        nothing)
 end
 
 nparams(o::NetObjective) = nparams(o.layers)
