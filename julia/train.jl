@@ -1,4 +1,4 @@
-# Training: first the gradient flow, then an optimizer from the best point the flow has seen.
+# Training: first the gradient flow, or a discrete dynamics in its place, then an optimizer from the best point seen on the way.
 
 """
     Training
@@ -26,26 +26,29 @@ end
 
 # Every default of training, once.
 const TRAINING_DEFAULTS = (alg = :auto, maxT = Inf, abstol = 1e-6, reltol = 1e-6, maxtime_ode = 180.0,
-                           maxiterations_ode = 10^6, maxevaluations_ode = typemax(Int), n_samples_trajectory = 100, tauinv = nothing, min_gnorm = 1e-15,
-                           minloss = 2e-32, optim_solver = :auto, maxtime_optim = 120.0, maxiterations_optim = 10^5,
+                           maxiterations_ode = 10^6, maxevaluations_ode = typemax(Int), n_samples_trajectory = 100,
+                           tauinv = nothing, min_gnorm = 1e-15, minloss = 2e-32, batchsize = nothing, batchseed = 0,
+                           replacement = false, optim_solver = :auto, maxtime_optim = 120.0, maxiterations_optim = 10^5,
                            patience = 10^6)
 
 """
     run_training(o::AbstractObjective, x0; monitor = NoMonitor(), alg = :auto, maxT = Inf, abstol = 1e-6, reltol = 1e-6,
                  maxtime_ode = 180, maxiterations_ode = 10^6, maxevaluations_ode = typemax(Int),
-                 n_samples_trajectory = 100, tauinv = nothing, min_gnorm = 1e-15, minloss = 2e-32,
+                 n_samples_trajectory = 100, tauinv = nothing, min_gnorm = 1e-15, minloss = 2e-32, batchsize = nothing,
+                 batchseed = 0, replacement = false,
                  optim_solver = :auto, maxtime_optim = 120, maxiterations_optim = 10^5, patience = 10^6) -> Training
 
-Follow the gradient flow of any objective from `x0` (length P), then optimize from the best point of the flow; see
+Follow the gradient flow of any objective from `x0` (length P), or a discrete dynamics, then optimize from its best point; see
 [`train`](@ref) for the keywords.
 """
 function run_training(o::AbstractObjective, x0::AbstractVector; monitor::AbstractMonitor = NoMonitor(), kwargs...)
     unknown = setdiff(keys(kwargs), keys(TRAINING_DEFAULTS))
     isempty(unknown) || throw(ArgumentError("expected the keywords $(join(keys(TRAINING_DEFAULTS), ", ")), got $(first(unknown))"))
     options = merge(TRAINING_DEFAULTS, values(kwargs))
+    dynamics = chosen_dynamics(options.alg, options.batchsize)
     start = time()
     init = collect(Float64, x0)
-    flow = wants_flow(options) ? flow_phase(o, init, options, monitor) : nothing
+    flow = wants_flow(options) ? flow_phase(o, init, dynamics, options, monitor) : nothing
     optim = wants_optim(flow, options) ? optim_phase(o, flow_point(flow, init), options, monitor) : nothing
     return assemble(o, init, flow, optim, options, time() - start)
 end
@@ -53,8 +56,24 @@ end
 wants_flow(options) = options.maxtime_ode != 0 && options.maxiterations_ode != 0 && options.maxevaluations_ode != 0 &&
     options.maxT != 0
 
-flow_phase(o, x, options, monitor) =
-    integrate(o, x; alg = options.alg, maxT = options.maxT, abstol = options.abstol, reltol = options.reltol,
+# A rule, with its defaults when it is named, or the name of an integrator.
+chosen_dynamics(rule::AbstractRule, batchsize) = rule
+
+function chosen_dynamics(alg, batchsize)
+    haskey(RULES, Symbol(alg)) && return named_rule(Symbol(alg))
+    batchsize === nothing || throw(ArgumentError("expected batchsize = nothing with alg = :$alg, because a gradient flow uses all " *
+        "samples (a rule such as Adam() does not), got $batchsize"))
+    return alg
+end
+
+flow_phase(o, x, rule::AbstractRule, options, monitor) =
+    descend(o, x, rule; maxT = options.maxT, maxtime = options.maxtime_ode, maxiterations = options.maxiterations_ode,
+            min_gnorm = options.min_gnorm, minloss = options.minloss, tauinv = options.tauinv,
+            n_samples = options.n_samples_trajectory, batchsize = options.batchsize, batchseed = options.batchseed,
+            replacement = options.replacement, monitor = monitor)
+
+flow_phase(o, x, alg, options, monitor) =
+    integrate(o, x; alg = alg, maxT = options.maxT, abstol = options.abstol, reltol = options.reltol,
               maxtime = options.maxtime_ode, maxiterations = options.maxiterations_ode,
               maxevaluations = options.maxevaluations_ode, tauinv = options.tauinv,
               min_gnorm = options.min_gnorm, minloss = options.minloss, n_samples = options.n_samples_trajectory,
@@ -115,20 +134,23 @@ end
           alg = :auto, maxT = Inf, abstol = 1e-6, reltol = 1e-6, tauinv = nothing,
           maxtime_ode = 180, maxiterations_ode = 10^6, maxevaluations_ode = typemax(Int), n_samples_trajectory = 100,
           optim_solver = :auto, maxtime_optim = 120, maxiterations_optim = 10^5, patience = 10^6,
-          min_gnorm = 1e-15, minloss = 2e-32, batchsize = nothing,
+          min_gnorm = 1e-15, minloss = 2e-32, batchsize = nothing, batchseed = 0, replacement = false,
           verbosity = 1, show_progress = verbosity > 0, progress_interval = 5, result = :dict,
           include = nothing, exclude = String[]) -> Dict
 
-Follow the gradient flow of the loss from `p`, then optimize to a minimum.
+Follow the gradient flow of the loss from `p`, or a discrete dynamics, then optimize to a minimum.
 
-- `alg`: `:DP5`, `:DOP853`, `:Rodas5P` or `:auto`; `maxT`: time to follow the flow; `abstol`, `reltol`: its accuracy; `tauinv`: inverse
+- `alg`: an integrator of the flow, $(join(flow_algorithms(), ", ")), or a rule, `GradientDescent(learning_rate = 0.1)`,
+  `HeavyBall`, `Nesterov`, `Adam`, `AdamW` or `RMSprop`, whose time is the sum of its learning rates, see [`descend`](@ref);
+  `maxT`: time to follow the flow; `abstol`, `reltol`: its accuracy; `tauinv`: inverse
   time scales, a number or one a parameter in the flat order (0 freezes a parameter, in the optimizer too)
 - `maxtime_ode`, `maxtime_optim` in seconds, `maxiterations_ode`, `maxiterations_optim`: budgets; 0 leaves that part out;
   `maxevaluations_ode`: gradients, Hessians and products of a Hessian with a vector that the flow may spend
 - `n_samples_trajectory`: points of the trajectory kept
 - `optim_solver`: `:newton`, `:bfgs`, `:lbfgs` or `:auto`; `patience`: iterations without improvement
 - `min_gnorm`: infinity norm of the gradient, `minloss`: loss at which a run ends as converged
-- `batchsize`: a flow uses all samples, so only `nothing` is accepted
+- `batchsize`: samples a step of a rule, `nothing`: all (a flow uses all); `batchseed`: of their order; `replacement`: each step
+  draws its samples
 - `result = :raw` returns the `Training` instead of the dictionary; `include`, `exclude`: keys of the dictionary to keep
   or to leave out
 
@@ -137,11 +159,9 @@ loss_curve, ode_iterations, optim_iterations, ode_time_run, optim_time_run, tota
 status, message, converged, input, target, layerspec, weights, teacher. `gnorm` is the gradient norm of the data's loss,
 `gnorm_regularized` that of the loss with penalties. Ctrl-C ends the run with the best point so far.
 """
-function train(net::Net, p; losstype::AbstractLoss = net.losstype, maxnorm::Real = Inf, merge = nothing, batchsize = nothing,
+function train(net::Net, p; losstype::AbstractLoss = net.losstype, maxnorm::Real = Inf, merge = nothing,
                verbosity::Integer = 1, show_progress::Bool = verbosity > 0, progress_interval::Real = 5,
                result::Symbol = :dict, include = nothing, exclude = String[], monitor = nothing, kwargs...)
-    batchsize === nothing ||
-        throw(ArgumentError("expected batchsize = nothing, because a gradient flow uses all samples, got $batchsize"))
     result in (:dict, :raw) || throw(ArgumentError("expected result to be :dict or :raw, got :$result"))
     o = objective(net; losstype = losstype, maxnorm = maxnorm, merge = merge)
     x0 = flat_params(net, p)

@@ -19,6 +19,12 @@ function data_gnorm(n::Network, run)
     return infinity_norm(g, free_indices(run.options[:tauinv], length(g)))
 end
 
+HANDLERS["minibatches"] = function (call)
+    a = call.arguments
+    found = minibatches(a["samples"], a["batchsize"]; batchseed=a["batchseed"], epoch=a["epoch"] + 1, replacement=a["replacement"])
+    return [batch .- 1 for batch in found]
+end
+
 const NAMED_OPTIONS = ("alg", "optim_solver")
 
 function training_options(options::AbstractDict, order)
@@ -26,10 +32,24 @@ function training_options(options::AbstractDict, order)
 end
 
 function training_option(name, value, order)
+    name == "alg" && value isa AbstractDict && return make_rule(value)
     name in NAMED_OPTIONS && return Symbol(value)
     name == "tauinv" && value isa AbstractVector && return from_python(value, order)
     return value
 end
+
+# A rule from {kind, schedule, options}, a schedule from {kind, options}.
+make_rule(d::AbstractDict) =
+    RULES[Symbol(d["kind"])](; schedule=make_schedule(d["schedule"]),
+                             [Symbol(name) => value for (name, value) in d if !(name in ("kind", "schedule"))]...)
+
+const SCHEDULES = Dict{String,Function}(
+    "Constant" => d -> Constant(),
+    "Cosine" => d -> Cosine(d["steps"]; final=d["final"]),
+    "StepDecay" => d -> StepDecay(d["every"]; factor=d["factor"]),
+    "WarmUp" => d -> WarmUp(d["steps"]; start=d["start"], after=make_schedule(d["after"])))
+
+make_schedule(d::AbstractDict) = SCHEDULES[d["kind"]](d)
 
 describe_training(run, order) = Dict{String,Any}(
     "init" => to_python(run.init, order), "x" => to_python(run.x, order), "loss" => run.loss, "gnorm" => run.gnorm,

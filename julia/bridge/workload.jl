@@ -69,7 +69,8 @@ function warm_network(warm, key, input, activation, outputs, target, losstype, w
         warm(call; net=key, p=p, v=p)
         warm(call; net=key, p=p, v=[p p]')
     end
-    for (alg, solver) in (("DP5", "newton"), ("Rodas5P", "bfgs"), ("auto", "lbfgs"))
+    rule = Dict{String,Any}("kind" => "Adam", "schedule" => Dict{String,Any}("kind" => "Constant"))
+    for (alg, solver) in (("DP5", "newton"), ("Rodas5P", "bfgs"), ("auto", "lbfgs"), (rule, "newton"))
         warm("train"; net=key, p=p, options=warm_options(alg, solver), every=0.0, callback=false, maxnorm=Inf, merge=nothing)
     end
 end
@@ -93,6 +94,7 @@ warm_layers(width, activation, outputs) =
 warm_options(alg, solver) = Dict{String,Any}(
     "alg" => alg, "optim_solver" => solver, "maxT" => 1.0, "maxtime_ode" => 10.0, "maxtime_optim" => 10.0,
     "maxiterations_ode" => 5, "maxiterations_optim" => 5, "n_samples_trajectory" => 10, "tauinv" => nothing,
-    "abstol" => 1e-6, "reltol" => 1e-6, "min_gnorm" => 1e-15, "minloss" => 0.0, "patience" => 100)
+    "abstol" => 1e-6, "reltol" => 1e-6, "min_gnorm" => 1e-15, "minloss" => 0.0, "patience" => 100,
+    "batchsize" => alg isa String ? nothing : 4)
 
 VERSION >= v"1.9" && Sys.isunix() && ccall(:jl_generating_output, Cint, ()) == 1 && workload()

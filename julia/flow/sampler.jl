@@ -144,7 +144,10 @@ choose(s::TimesSampler, n::Int, tend::Float64) = [j for j in 1:s.count if 0 < s.
 # The kept samples are between n and 2n in number: take the n - 2 that are nearest to equal spacing in log t.
 function choose(s::LogSampler, n::Int, tend::Float64)
     kept = [j for j in 1:s.count if s.t[j] < tend]
-    wanted = max(n - 2, 0)
-    length(kept) <= wanted && return kept
-    return [kept[1+div(2 * (i - 1) * (length(kept) - 1) + wanted - 1, 2 * max(wanted - 1, 1))] for i in 1:wanted]
+    return evenly(kept, max(n - 2, 0))
+end
+
+function evenly(many::Vector{Int}, wanted::Int)
+    length(many) <= wanted && return many
+    return [many[1+div(2 * (i - 1) * (length(many) - 1) + wanted - 1, 2 * max(wanted - 1, 1))] for i in 1:wanted]
 end
