@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .activations import ACTIVATIONS, Activation, Poly
+    from .batches import minibatches
     from .curvature import (
         gauss_newton,
         gauss_newton_product,
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from .params import Params
     from .progress import Progress
     from .result import FlowResult, OptimResult, TrainResult, Trajectory
+    from .rules import Adam, AdamW, GradientDescent, HeavyBall, Nesterov, RMSprop, Rule
+    from .schedules import Constant, Cosine, Schedule, StepDecay, WarmUp
     from .status import Status
     from .storage import load, save
     from .teacher import TeacherNet
@@ -38,6 +41,7 @@ __version__ = "0.1.0"
 # Public names by the module that defines them.
 _MODULES = {
     "activations": ["ACTIVATIONS", "Activation", "Poly"],
+    "batches": ["minibatches"],
     "curvature": [
         "gauss_newton",
         "gauss_newton_product",
@@ -54,6 +58,8 @@ _MODULES = {
     "progress": ["Progress"],
     "initialization": ["random_params"],
     "result": ["FlowResult", "OptimResult", "TrainResult", "Trajectory"],
+    "rules": ["Adam", "AdamW", "GradientDescent", "HeavyBall", "Nesterov", "RMSprop", "Rule"],
+    "schedules": ["Constant", "Cosine", "Schedule", "StepDecay", "WarmUp"],
     "status": ["Status"],
     "storage": ["load", "save"],
     "teacher": ["TeacherNet"],
@@ -64,19 +70,31 @@ _HOME = {name: module for module, names in _MODULES.items() for name in names}
 __all__ = [
     "ACTIVATIONS",
     "Activation",
+    "Adam",
+    "AdamW",
+    "Constant",
+    "Cosine",
     "EngineError",
     "FlowResult",
+    "GradientDescent",
+    "HeavyBall",
+    "Nesterov",
     "Net",
     "OptimResult",
     "Params",
     "Poly",
     "Progress",
+    "RMSprop",
+    "Rule",
+    "Schedule",
     "Spectrum",
     "Status",
+    "StepDecay",
     "TeacherNet",
     "TrainOptions",
     "TrainResult",
     "Trajectory",
+    "WarmUp",
     "engine_info",
     "gauss_newton",
     "gauss_newton_product",
@@ -87,6 +105,7 @@ __all__ = [
     "jacobian",
     "load",
     "loss",
+    "minibatches",
     "random_params",
     "residuals",
     "save",

@@ -9,7 +9,16 @@ import numpy as np
 
 _LONGEST = 100
 
-__all__ = ["as_floats", "as_number", "as_whole", "check_finite", "shape_text", "shown", "to_numpy"]
+__all__ = [
+    "as_floats",
+    "as_number",
+    "as_truth",
+    "as_whole",
+    "check_finite",
+    "shape_text",
+    "shown",
+    "to_numpy",
+]
 
 
 def to_numpy(value: Any, name: str) -> np.ndarray:
@@ -83,6 +92,13 @@ def as_whole(value: Any, name: str, *, low: int = 0) -> int:
     if number < low:
         raise ValueError(f"{name}: expected a whole number of at least {low}, got {shown(value)}")
     return int(value) if isinstance(value, numbers.Integral) else int(number)
+
+
+def as_truth(value: Any, name: str) -> bool:
+    """True or False; TypeError for anything else."""
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    raise TypeError(f"{name}: expected True or False, got {shown(value)}")
 
 
 def shown(value: object) -> str:

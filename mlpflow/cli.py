@@ -103,7 +103,7 @@ def _add_train(commands: Commands) -> argparse.ArgumentParser:
 
 # Keywords of `mlpflow.train` with the type of their values and what they mean.
 TRAINING_KEYWORDS: dict[str, tuple[type, str]] = {
-    "alg": (str, "integrator of the flow: auto, DP5, DOP853 or Rodas5P"),
+    "alg": (str, "integrator of the flow, such as auto or Rodas5P; or Adam, AdamW, RMSprop"),
     "maxT": (float, "flow time to stop at"),
     "abstol": (float, "absolute tolerance of the flow"),
     "reltol": (float, "relative tolerance of the flow"),

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from ._check import as_number, as_whole, check_finite, shown
+from ._check import as_number, as_truth, as_whole, check_finite, shown
 from ._hints import did_you_mean
 from .params import Params, checked_vector
 from .progress import Progress
+from .rules import RULES, Rule, rule_named
 
 __all__ = ["ALGORITHMS", "SOLVERS", "TrainOptions"]
 
@@ -28,9 +29,13 @@ class TrainOptions:
 
     Attributes
     ----------
-    alg : str
+    alg : str or Rule
         Integrator of the gradient flow: ``"DP5"`` and ``"DOP853"`` (explicit, of order 5 and 8),
-        ``"Rodas5P"`` (implicit, with the exact Hessian) or ``"auto"``.
+        ``"RKC2"`` and ``"RKC4"`` (explicit and stabilized), ``"Rodas5P"`` and ``"Kvaerno5"``
+        (implicit, with the exact Hessian), ``"NewtonKrylov"`` (implicit, without it) or ``"auto"``.
+        Or a discrete dynamics: `GradientDescent`, `HeavyBall`, `Nesterov`, `Adam`, `AdamW`,
+        `RMSprop`; its time is the sum of its learning rates. The name of a rule stands for its
+        defaults.
     maxT : float
         Time to follow the flow.
     abstol, reltol : float
@@ -41,8 +46,12 @@ class TrainOptions:
         Budget of the flow in gradients, Hessians and products of a Hessian with a vector.
     n_samples_trajectory : int
         About so many points of the flow are kept.
-    batchsize : None
-        A flow uses all samples.
+    batchsize : int, optional
+        Samples a step of a rule; None: all. A flow uses all samples.
+    batchseed : int
+        Of the order of the samples.
+    replacement : bool
+        Each step draws its samples, instead of each epoch using every sample once.
     tauinv : float, Params or array of shape (P,), optional
         Inverse time scales: dp/dt = -tauinv grad L. 0 freezes a parameter, in the optimizer too.
     maxnorm : float
@@ -68,7 +77,7 @@ class TrainOptions:
         Takes a `Progress` with ``.params`` after every step; returning True ends the run.
     """
 
-    alg: str = "auto"
+    alg: str | Rule = "auto"
     maxT: float = np.inf
     abstol: float = 1e-6
     reltol: float = 1e-6
@@ -76,7 +85,9 @@ class TrainOptions:
     maxiterations_ode: int = 10**6
     maxevaluations_ode: int = _UNLIMITED
     n_samples_trajectory: int = 100
-    batchsize: None = None
+    batchsize: int | None = None
+    batchseed: int = 0
+    replacement: bool = False
     tauinv: Any = None
     maxnorm: float = np.inf
     merge: Any = None
@@ -105,10 +116,17 @@ class TrainOptions:
     def __post_init__(self) -> None:
         for name, check in _CHECKS.items():
             object.__setattr__(self, name, check(getattr(self, name), name))
+        if self.batchsize is not None and not isinstance(self.alg, Rule):
+            raise ValueError(
+                f"batchsize: expected None with alg={self.alg!r}, because a gradient flow uses all "
+                f"samples; alg=mlpflow.Adam() does not; got {self.batchsize}"
+            )
 
     def for_engine(self, shapes: Any) -> dict[str, Any]:
         """The keywords that Julia's `run_training` takes."""
         options = {name: getattr(self, name) for name in _ENGINE_NAMES}
+        if isinstance(self.alg, Rule):
+            options["alg"] = self.alg.for_engine()
         options["tauinv"] = _checked_tauinv(self.tauinv, shapes)
         return options
 
@@ -139,6 +157,14 @@ def _one_of(choices: tuple[str, ...]) -> Callable[[Any, str], str]:
     return check
 
 
+def _dynamics(value: Any, name: str) -> str | Rule:
+    if isinstance(value, Rule):
+        return value
+    if isinstance(value, str) and value in RULES:
+        return rule_named(value)
+    return _one_of((*ALGORITHMS, *RULES))(value, name)
+
+
 def _not_negative(value: Any, name: str) -> float:
     return as_number(value, name, low=0.0)
 
@@ -160,11 +186,15 @@ def _samples(value: Any, name: str) -> int:
     return as_whole(value, name, low=2)
 
 
-def _no_batches(value: Any, name: str) -> None:
-    if value is not None:
-        raise ValueError(
-            f"{name}: expected None, because a gradient flow uses all samples, got {shown(value)}"
-        )
+def _batchsize(value: Any, name: str) -> int | None:
+    return None if value is None else as_whole(value, name, low=1)
+
+
+def _seed(value: Any, name: str) -> int:
+    number = as_whole(value, name)
+    if number >= 2**63:
+        raise ValueError(f"{name}: expected a number below 2**63, got {shown(value)}")
+    return number
 
 
 def _function(value: Any, name: str) -> Any:
@@ -180,7 +210,7 @@ def _progress(value: Any, name: str) -> Any:
 
 
 _CHECKS: dict[str, Callable[[Any, str], Any]] = {
-    "alg": _one_of(ALGORITHMS),
+    "alg": _dynamics,
     "maxT": _not_negative,
     "abstol": _positive,
     "reltol": _positive,
@@ -188,7 +218,9 @@ _CHECKS: dict[str, Callable[[Any, str], Any]] = {
     "maxiterations_ode": _count,
     "maxevaluations_ode": _count,
     "n_samples_trajectory": _samples,
-    "batchsize": _no_batches,
+    "batchsize": _batchsize,
+    "batchseed": _seed,
+    "replacement": as_truth,
     "maxnorm": _not_negative,
     "optim_solver": _one_of(SOLVERS),
     "maxtime_optim": _not_negative,
@@ -203,8 +235,8 @@ _CHECKS: dict[str, Callable[[Any, str], Any]] = {
 
 _ENGINE_NAMES = (
     "alg", "maxT", "abstol", "reltol", "maxtime_ode", "maxiterations_ode", "maxevaluations_ode",
-    "n_samples_trajectory",
-    "optim_solver", "maxtime_optim", "maxiterations_optim", "min_gnorm", "minloss", "patience",
+    "n_samples_trajectory", "batchsize", "batchseed", "replacement", "optim_solver",
+    "maxtime_optim", "maxiterations_optim", "min_gnorm", "minloss", "patience",
 )  # fmt: skip
 
 

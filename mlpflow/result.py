@@ -45,13 +45,13 @@ class Trajectory:
 
 @dataclass(frozen=True, eq=False)
 class FlowResult:
-    """The gradient flow's part of a run.
+    """The part of a run before the optimizer: the gradient flow, or a discrete dynamics.
 
     Attributes
     ----------
     status : Status
     t, params, loss, gnorm
-        The flow's end.
+        The flow's end. The time of a discrete dynamics is the sum of its learning rates.
     best_params, best_loss
         The lowest loss among its steps, where the optimizer started.
     growth : Params or None
@@ -62,7 +62,7 @@ class FlowResult:
     gradient_evaluations, hessian_evaluations, product_evaluations, factorizations : int
         A product is one of the Hessian with a vector.
     algorithm : str
-        The integrator of the last step.
+        The integrator of the last step, or the rule.
     handovers : tuple of (float, str)
         Time and integrator of every stretch: ``alg="auto"`` changes it on the way.
     time : float

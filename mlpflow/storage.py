@@ -21,6 +21,8 @@ from .net import Net
 from .objective import Spectrum
 from .params import Params, checked_vector
 from .result import FlowResult, OptimResult, TrainResult, Trajectory
+from .rules import RULES
+from .schedules import Constant, Cosine, StepDecay, WarmUp
 from .status import Status
 from .teacher import TeacherNet
 
@@ -120,7 +122,12 @@ def _encode(value: Any, arrays: dict[str, np.ndarray]) -> Any:
 
 _PLAIN = (bool, int, float, str)
 _RECORDS: dict[str, Callable[..., Any]] = {
-    cls.__name__: cls for cls in (TrainResult, FlowResult, OptimResult, Trajectory, Spectrum)
+    cls.__name__: cls
+    for cls in (
+        *(TrainResult, FlowResult, OptimResult, Trajectory, Spectrum),
+        *RULES.values(),
+        *(Constant, Cosine, StepDecay, WarmUp),
+    )
 }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .batches import checked_batchsize
 from .engine.selection import current_engine
 from .net import Net
 from .objective import checked_merge
@@ -22,7 +23,7 @@ _REPORT_EVERY = 0.1
 
 
 def train(net: Net, p: Any, **keywords: Any) -> TrainResult:
-    """Follow the gradient flow of the loss from ``p``, then optimize to a minimum.
+    """Follow the gradient flow of the loss, or a discrete dynamics, then optimize to a minimum.
 
     Parameters
     ----------
@@ -31,7 +32,8 @@ def train(net: Net, p: Any, **keywords: Any) -> TrainResult:
         Where to start.
     **keywords
         alg, maxT, abstol, reltol, maxtime_ode, maxiterations_ode, maxevaluations_ode,
-        n_samples_trajectory, batchsize, tauinv, maxnorm, merge, optim_solver, maxtime_optim,
+        n_samples_trajectory, batchsize, batchseed, replacement, tauinv, maxnorm, merge,
+        optim_solver, maxtime_optim,
         maxiterations_optim, min_gnorm, minloss, patience, verbosity, progress, callback: see
         `TrainOptions`. Budgets in iterations make a run reproducible, budgets in seconds are for
         people.
@@ -63,6 +65,8 @@ def train(net: Net, p: Any, **keywords: Any) -> TrainResult:
     if not isinstance(net, Net):
         raise TypeError(f"train: expected a mlpflow.Net, got a {type(net).__name__}")
     options = TrainOptions.from_keywords(keywords)
+    if options.batchsize is not None:
+        checked_batchsize(options.batchsize, len(net.inputs))
     arguments = {
         "net": net._key,
         "p": flat_parameters(p, net.shapes),

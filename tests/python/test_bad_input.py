@@ -277,6 +277,136 @@ BAD_CALLS = {
         "patience: expected a whole number",
     ),
     "batches": (lambda n: mf.train(n, P, batchsize=10), ValueError, "batchsize: expected None"),
+    "batches of a flow": (
+        lambda n: mf.train(n, P, alg="DP5", batchsize=10),
+        ValueError,
+        "batchsize: expected None with alg='DP5', because a gradient flow uses all samples",
+    ),
+    "a batch too large": (
+        lambda n: mf.train(n, P, alg=mf.Adam(), batchsize=21),
+        ValueError,
+        "batchsize: expected at most the number of samples, 20, got 21",
+    ),
+    "an empty batch": (
+        lambda n: mf.train(n, P, alg="Adam", batchsize=0),
+        ValueError,
+        "batchsize: expected a whole number of at least 1, got 0",
+    ),
+    "a negative batchseed": (
+        lambda n: mf.train(n, P, alg="Adam", batchsize=3, batchseed=-1),
+        ValueError,
+        "batchseed: expected a whole number of at least 0, got -1",
+    ),
+    "a batchseed beyond 64 bits": (
+        lambda n: mf.train(n, P, alg="Adam", batchsize=3, batchseed=2**63),
+        ValueError,
+        r"batchseed: expected a number below 2\*\*63",
+    ),
+    "replacement": (
+        lambda n: mf.train(n, P, alg="Adam", replacement="yes"),
+        TypeError,
+        "replacement: expected True or False, got 'yes'",
+    ),
+    "a rule in lower case": (
+        lambda n: mf.train(n, P, alg="rmsprop"),
+        ValueError,
+        'alg: expected one of .*did you mean "RMSprop"',
+    ),
+    "a rule without its rate": (
+        lambda n: mf.train(n, P, alg="GradientDescent"),
+        ValueError,
+        r"such as mlpflow.GradientDescent\(learning_rate=0.1\), got 'GradientDescent'",
+    ),
+    "a class for a rule": (
+        lambda n: mf.train(n, P, alg=mf.Adam),
+        ValueError,
+        "alg: expected one of",
+    ),
+    "minibatches of p": (
+        lambda n: mf.minibatches(P, 3),
+        TypeError,
+        "minibatches: expected a mlpflow.Net",
+    ),
+    "minibatches too large": (
+        lambda n: mf.minibatches(n, 100),
+        ValueError,
+        "batchsize: expected at most the number of samples, 20, got 100",
+    ),
+    "minibatches of epoch -1": (
+        lambda n: mf.minibatches(n, 3, epoch=-1),
+        ValueError,
+        "epoch: expected a whole number of at least 0, got -1",
+    ),
+    "a learning rate of 0": (
+        lambda n: mf.Adam(learning_rate=0),
+        ValueError,
+        "Adam.learning_rate: expected a number above 0, got 0",
+    ),
+    "an infinite learning rate": (
+        lambda n: mf.GradientDescent(learning_rate=np.inf),
+        ValueError,
+        "GradientDescent.learning_rate: expected a finite number, got inf",
+    ),
+    "a learning rate as text": (
+        lambda n: mf.RMSprop(learning_rate="0.1"),
+        TypeError,
+        "RMSprop.learning_rate: expected a number, got '0.1'",
+    ),
+    "momentum 1": (
+        lambda n: mf.HeavyBall(learning_rate=0.1, momentum=1),
+        ValueError,
+        "HeavyBall.momentum: expected a number of at least 0 and below 1, got 1",
+    ),
+    "dampening 2": (
+        lambda n: mf.HeavyBall(learning_rate=0.1, dampening=2),
+        ValueError,
+        "HeavyBall.dampening: expected a number of at least 0 and at most 1, got 2",
+    ),
+    "a negative weight decay": (
+        lambda n: mf.AdamW(weight_decay=-1),
+        ValueError,
+        "AdamW.weight_decay: expected a number of at least 0, got -1",
+    ),
+    "beta2 NaN": (
+        lambda n: mf.Adam(beta2=np.nan),
+        ValueError,
+        "Adam.beta2: expected a number.*got nan",
+    ),
+    "amsgrad 1": (
+        lambda n: mf.Adam(amsgrad=1),
+        TypeError,
+        "Adam.amsgrad: expected True or False, got 1",
+    ),
+    "a schedule's name": (
+        lambda n: mf.Adam(schedule="cosine"),
+        TypeError,
+        r"Adam.schedule: expected a schedule such as mlpflow.Cosine\(1000\), got 'cosine'",
+    ),
+    "a cosine of 0 steps": (
+        lambda n: mf.Cosine(0),
+        ValueError,
+        "Cosine.steps: expected a whole number of at least 1, got 0",
+    ),
+    "a cosine that ends above 1": (
+        lambda n: mf.Cosine(10, final=1.5),
+        ValueError,
+        "Cosine.final: expected a number of at least 0 and at most 1, got 1.5",
+    ),
+    "a decay to 0": (
+        lambda n: mf.StepDecay(10, factor=0),
+        ValueError,
+        "StepDecay.factor: expected a number above 0 and at most 1, got 0",
+    ),
+    "a warm-up from 0": (
+        lambda n: mf.WarmUp(10, start=0),
+        ValueError,
+        "WarmUp.start: expected a number above 0 and at most 1, got 0",
+    ),
+    "a warm-up before a number": (
+        lambda n: mf.WarmUp(10, after=3),
+        TypeError,
+        "WarmUp.after: expected a schedule such as",
+    ),
     "short tauinv": (
         lambda n: mf.train(n, P, tauinv=np.ones(3)),
         ValueError,

@@ -228,8 +228,15 @@ def test_defaults_are_the_engine_s(problem):
     table = re.search(r"TRAINING_DEFAULTS = \((.*?)\)\n", source, re.S)[1]
     written = dict(re.findall(r"(\w+) = ([^,\n]+)", table))
     defaults = mf.TrainOptions()
-    meaning = {"Inf": np.inf, ":auto": "auto", "nothing": None, "10^6": 10**6, "10^5": 10**5}
-    meaning["typemax(Int)"] = 2**63 - 1
+    meaning = {
+        "Inf": np.inf,
+        ":auto": "auto",
+        "nothing": None,
+        "false": False,
+        "10^6": 10**6,
+        "10^5": 10**5,
+        "typemax(Int)": 2**63 - 1,
+    }
     assert written
     for name, text in written.items():
         value = meaning[text] if text in meaning else float(text)
