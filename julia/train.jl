@@ -68,7 +68,7 @@ end
 
 flow_phase(o, x, rule::AbstractRule, options, monitor) =
     descend(o, x, rule; maxT = options.maxT, maxtime = options.maxtime_ode, maxiterations = options.maxiterations_ode,
-            min_gnorm = options.min_gnorm, minloss = options.minloss, tauinv = options.tauinv,
+            maxevaluations = options.maxevaluations_ode, min_gnorm = options.min_gnorm, minloss = options.minloss, tauinv = options.tauinv,
             n_samples = options.n_samples_trajectory, batchsize = options.batchsize, batchseed = options.batchseed,
             replacement = options.replacement, monitor = monitor)
 

@@ -15,6 +15,7 @@ from .objective import Spectrum, hessian_spectrum
 from .params import Params
 from .report import Curvature, verdict
 from .result import TrainResult
+from .rules import Rule
 from .text import Row, format_rows, format_seconds
 from .training import train
 
@@ -111,7 +112,7 @@ def _run_rows(result: TrainResult) -> list[Row]:
         start = flow.trajectory.loss[0]
         rows.append(
             (
-                "gradient flow",
+                "training" if isinstance(result.options["alg"], Rule) else "gradient flow",
                 f"{flow.algorithm} to t = {flow.t:.4g} in {flow.iterations} steps, "
                 f"{format_seconds(flow.time)}; loss {start:.6g} -> {flow.loss:.6g}",
             )

@@ -31,17 +31,19 @@ struct DescentOptions
     maxT::Float64
     maxtime::Float64
     maxiterations::Int
+    maxevaluations::Int
     min_gnorm::Float64
     minloss::Float64
     n_samples::Int
-    function DescentOptions(maxT, maxtime, maxiterations, min_gnorm, minloss, n_samples)
+    function DescentOptions(maxT, maxtime, maxiterations, maxevaluations, min_gnorm, minloss, n_samples)
         require(maxT >= 0, "expected maxT >= 0, got $maxT")
         require(maxtime >= 0, "expected maxtime >= 0 seconds, got $maxtime")
         require(maxiterations >= 0, "expected maxiterations >= 0, got $maxiterations")
+        require(maxevaluations >= 0, "expected maxevaluations >= 0, got $maxevaluations")
         require(min_gnorm >= 0, "expected min_gnorm >= 0, got $min_gnorm")
         require(!isnan(minloss), "expected a number for minloss, got NaN")
         require(n_samples >= 0, "expected n_samples >= 0, got $n_samples")
-        return new(maxT, maxtime, maxiterations, min_gnorm, minloss, n_samples)
+        return new(maxT, maxtime, maxiterations, maxevaluations, min_gnorm, minloss, n_samples)
     end
 end
 
@@ -91,15 +93,15 @@ mutable struct DescentRun{O<:AbstractObjective,R<:AbstractRule,S,B,M<:AbstractMo
 end
 
 """
-    descend(o::AbstractObjective, x0, rule; maxT = Inf, maxtime = 180.0, maxiterations = 10^6, min_gnorm = 0.0, minloss = -Inf,
-            tauinv = nothing, n_samples = 100, batchsize = nothing, batchseed = 0, replacement = false,
+    descend(o::AbstractObjective, x0, rule; maxT = Inf, maxtime = 180.0, maxiterations = 10^6, maxevaluations = typemax(Int),
+            min_gnorm = 0.0, minloss = -Inf, tauinv = nothing, n_samples = 100, batchsize = nothing, batchseed = 0, replacement = false,
             monitor = NoMonitor()) -> FlowResult
 
 Iterate `rule` (`GradientDescent`, `HeavyBall`, `Nesterov`, `Adam`, `AdamW`, `RMSprop`) from `x0` (length P).
 
 - `maxT`: stop once the learning rates of the steps sum up to this. The sum is the time `t` of the result: gradient descent
   stays near the gradient flow at the same t; rules with momentum or scaled gradients go at a speed of their own
-- `maxtime` (seconds), `maxiterations`: budgets
+- `maxtime` (seconds), `maxiterations`, `maxevaluations` (gradients, never exceeded): budgets
 - `min_gnorm`, `minloss`: stop when the infinity norm of the gradient or the loss is at most this
 - `tauinv`: multiplies the learning rate of each parameter, a number or one a parameter; 0 freezes a parameter to the bit
 - `n_samples`: about so many iterates are kept for the trajectory, logarithmically spaced in their number
@@ -120,13 +122,13 @@ function descend(o::AbstractObjective, x0, rule::AbstractRule; options...)
 end
 
 function DescentRun(o::AbstractObjective, x0, rule::AbstractRule; maxT = Inf, maxtime = 180.0, maxiterations = 10^6,
-                    min_gnorm = 0.0, minloss = -Inf, tauinv = nothing, n_samples = 100, batchsize = nothing, batchseed = 0,
+                    maxevaluations = typemax(Int), min_gnorm = 0.0, minloss = -Inf, tauinv = nothing, n_samples = 100, batchsize = nothing, batchseed = 0,
                     replacement = false, monitor = NoMonitor())
     start = time()
-    options = DescentOptions(maxT, maxtime, maxiterations, min_gnorm, minloss, n_samples)
+    options = DescentOptions(maxT, maxtime, maxiterations, maxevaluations, min_gnorm, minloss, n_samples)
     x = checked_start(o, x0)
     P = length(x)
-    problem = FlowProblem(o, checked_tauinv(tauinv, P))
+    problem = FlowProblem(o, checked_tauinv(tauinv, P), options.maxevaluations)
     return DescentRun(problem, rule, memory(rule, P), batches(o, batchsize, batchseed, replacement), Iterate(x),
                       IterateSampler(P, options.n_samples), options, monitor, Pace(start), x, NaN, copy(x), NaN)
 end
@@ -136,7 +138,7 @@ function start!(run::DescentRun)
     finite = evaluate!(run)
     run.loss0 = at.loss
     finite || return :nonfinite_start
-    options.maxT == 0 || options.maxtime == 0 || options.maxiterations == 0 ? :not_run : :continue
+    min(options.maxT, options.maxtime, options.maxiterations, options.maxevaluations) == 0 ? :not_run : :continue
 end
 
 # The loop, from wherever the run is.
@@ -164,6 +166,8 @@ function stop_reason!(run::DescentRun)
     end
     at.t >= options.maxT && return :maxT
     at.iteration >= options.maxiterations && return :maxiterations
+    # A batch's gradient, and at the end of an epoch and of the run that of all samples.
+    spare_evaluations(run.problem) < (run.batches === nothing ? 1 : 2) && return :maxevaluations
     next_rate = learning_rate(run.rule, at.iteration)
     next_rate > 0 || return :schedule_finished
     out_of_time!(run.pace, at.iteration, options.maxtime) && return :maxtime
@@ -233,6 +237,7 @@ function finish(run::DescentRun, status::Symbol)
     at, problem = run.at, run.problem
     at.evaluated == at.iteration || evaluate!(run)
     trace = trajectory(run.sampler, run.options.n_samples, problem.objective, run.x0, run.loss0, at)
-    return FlowResult(status, at.t, copy(at.x), at.loss, at.gnorm, run.best_x, run.best_loss, trace, at.iteration, at.iteration, 0,
-                      problem.gradient_evaluations, 0, 0, 0, name(run.rule), time() - run.pace.start)
+    return FlowResult(status, at.t, copy(at.x), at.loss, at.gnorm, run.best_x, run.best_loss,
+                      status === :diverged ? direction(at.x .- run.x0, at.g) : Float64[], trace, at.iteration, at.iteration, 0,
+                      problem.gradient_evaluations, 0, 0, 0, name(run.rule), [(0.0, name(run.rule))], time() - run.pace.start)
 end

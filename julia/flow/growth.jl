@@ -54,3 +54,11 @@ function running_away(m::DecadeMarks)
     end
     return drifts[end] ./ norm(drifts[end])
 end
+
+# Where parameters were heading that left the finite numbers: what they have moved since the start; where that is nothing
+# (the loss overflowed at the first step), `instead`.
+function direction(moved::Vector{Float64}, instead::Vector{Float64})
+    vector = all(iszero, moved) ? instead : moved
+    size = norm(vector)
+    return isfinite(size) && size > 0 ? vector ./ size : zero(vector)
+end

@@ -207,7 +207,7 @@ end
 
 function finish(run::FlowRun, status::Symbol)
     state, problem = run.state, run.problem
-    growth = status === :diverged ? blow_up_direction(run) : running_away(run.marks)
+    growth = status === :diverged ? direction(run.state.x .- run.x0, run.state.f) : running_away(run.marks)
     isempty(growth) || !(status in DRIFTING_STATUSES) || run.options.maxT < Inf || (status = :diverged)
     trace = trajectory(run.sampler, run.options.n_samples, problem.objective, run.x0, run.loss0, state)
     return FlowResult(status, state.t, copy(state.x), state.loss, state.gnorm, run.best_x, run.best_loss, growth, trace,
@@ -216,11 +216,3 @@ function finish(run::FlowRun, status::Symbol)
                       time() - run.start)
 end
 
-# Where the parameters were heading when they left the finite numbers: what has grown since the start; where that is nothing
-# (the loss overflowed at the first step), the velocity.
-function blow_up_direction(run::FlowRun)
-    moved = run.state.x .- run.x0
-    all(iszero, moved) && copyto!(moved, run.state.f)
-    size = norm(moved)
-    return isfinite(size) && size > 0 ? moved ./ size : zero(moved)
-end

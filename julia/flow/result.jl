@@ -15,7 +15,8 @@ The end of a gradient flow and what it cost.
 - `trajectory`: a `Trajectory`, from the start to the flow's end
 - `iterations = accepted + rejected` steps
 - `gradient_evaluations`, `hessian_evaluations`, `product_evaluations` (Hessian times a vector), `factorizations`
-- `algorithm`: the integrator that made the last step; `handovers`: `(time, integrator)` of every stretch, in order
+- `algorithm`: the integrator that made the last step, or the rule of a discrete dynamics, whose `t` is the sum of its
+  learning rates; `handovers`: `(time, integrator)` of every stretch, in order
 - `time`: seconds
 """
 struct FlowResult
