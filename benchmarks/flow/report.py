@@ -137,8 +137,8 @@ def _steps(steps: Sequence[Steps]) -> str:
     header = ["rule", "batch", "mlpflow", "PyTorch", "ratio", f"at least {REQUIRED_STEPS:.0f}x",
               f"differs after {COMPARED_STEPS} steps"]  # fmt: skip
     return (
-        "## Steps a second: 2-8-1 softplus (33 parameters), N = 1,000, one thread\n\nOur time is that "
-        "of the whole run, the loss and gradient of all samples at the end of each epoch included; "
+        "## Steps a second: 2-8-1 softplus (33 parameters), N = 1,000, one thread\n\nOur time is "
+        "that of the whole run, the loss and gradient of all samples at the end of each epoch included; "
         "PyTorch runs zero_grad, forward, backward, step, and indexes a permutation made once an "
         "epoch.\n\n" + table(header, rows)
     )

@@ -187,7 +187,7 @@ end
 @testset "the workload makes no failing call, and covers every activation" begin
     replies = MLPFlow.workload()
     @test all(reply -> haskey(reply, "result"), replies)
-    @test count(reply -> reply["result"] isa Dict && haskey(reply["result"], "flow"), replies) == 6
+    @test count(reply -> reply["result"] isa Dict && haskey(reply["result"], "flow"), replies) == 8
     for f in MLPFlow.BUILTIN_ACTIVATIONS
         @test MLPFlow.activation(string(nameof(f))) === f
     end
