@@ -6,6 +6,9 @@
 #     dp5.jl          explicit Runge-Kutta, order 5
 #     dop853.jl       explicit Runge-Kutta, order 8, its constants in dop853_coefficients.jl
 #     rodas5p.jl      L-stable Rosenbrock, order 5, exact Hessian
+#     spectral_radius.jl, chebyshev_stages.jl, hermite.jl     what stabilized explicit methods share
+#     rkc2.jl         stabilized explicit, order 2
+#     rkc4.jl         stabilized explicit, order 4
 #     controller.jl   the one step-size controller
 #     switching.jl    the choice of the method on the way
 #     sampler.jl      the trajectory, from dense output
@@ -21,6 +24,11 @@ include("dp5.jl")
 include("dop853_coefficients.jl")
 include("dop853.jl")
 include("rodas5p.jl")
+include("spectral_radius.jl")
+include("chebyshev_stages.jl")
+include("hermite.jl")
+include("rkc2.jl")
+include("rkc4.jl")
 include("controller.jl")
 include("switching.jl")
 include("sampler.jl")

@@ -111,6 +111,7 @@ function drive!(run::FlowRun, stepper::AbstractStepper)
         status === :continue || return status
         iterations(run) == 0 && set_first_dt!(run, stepper, tolerance)
         wants_handover!(run, stepper) && return :handover
+        limit_dt!(stepper, run.problem, state, tolerance)
         tnew = fit_step!(state, options.maxT)
         step!(run, stepper, tolerance, tnew) || (status = underflow_reason(run))
         status === :continue || return status

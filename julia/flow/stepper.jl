@@ -12,6 +12,7 @@ One integration method. A subtype `S` has a constructor `S(P::Int)` that allocat
     step_cost(s)::Int                          evaluations (gradients, Hessians, products) that one attempt needs: exactly so
                                                many at most, or, for a method that looks at `exhausted(problem)` before
                                                every evaluation (and returns Inf then), what a usual attempt costs
+    limit_dt!(s, problem, state, tolerance)    shorten state.dt where the method needs it, before every attempt
     restart!(s)                                forget everything about the last point
     attempt!(s, problem, state, tolerance)     try a step of size state.dt from state.x: write state.xnew and return
                                                the scaled error estimate (accepted when <= 1; Inf or NaN when the step
@@ -32,11 +33,12 @@ The constructor of every method, by the name that `alg` takes. The file of a met
 """
 const STEPPERS = Dict{Symbol,Any}()
 
-# Most methods hold nothing that must be forgotten, and implicit ones are never limited by stability.
+# Most methods hold nothing that must be forgotten, take steps of any size, and implicit ones are never limited by stability.
 restart!(::AbstractStepper) = nothing
 accepted!(::AbstractStepper, state) = nothing
 prepare_interpolation!(::AbstractStepper, problem, state) = nothing
 stiff_steps(::AbstractStepper) = 0
+limit_dt!(::AbstractStepper, problem, state, tol) = nothing
 
 """
     FlowState(x0)
