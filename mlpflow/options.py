@@ -17,7 +17,7 @@ from .rules import RULES, Rule, rule_named
 
 __all__ = ["ALGORITHMS", "SOLVERS", "TrainOptions"]
 
-ALGORITHMS = ("auto", "DP5", "DOP853", "Rodas5P")
+ALGORITHMS = ("auto", "DP5", "DOP853", "RKC2", "RKC4", "Rodas5P")
 # What the engine's integers can hold.
 _UNLIMITED = 2**63 - 1
 SOLVERS = ("auto", "newton", "bfgs", "lbfgs")

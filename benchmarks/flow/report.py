@@ -131,14 +131,14 @@ def _steps(steps: Sequence[Steps]) -> str:
         ratio = s.ours / s.torch
         met = "-" if s.batch else "yes" if ratio >= REQUIRED_STEPS else "**no**"
         rows.append(
-            [s.rule, str(s.batch or "all"), f"{s.ours:,.0f}", f"{s.torch:,.0f}", f"{ratio:.1f}x", met,
-             f"{s.differs:.0e}"]
+            [s.rule, str(s.batch or "all"), f"{s.ours:,.0f}", f"{s.torch:,.0f}",
+             f"{ratio:.1f}x", met, f"{s.differs:.0e}"]
         )  # fmt: skip
     header = ["rule", "batch", "mlpflow", "PyTorch", "ratio", f"at least {REQUIRED_STEPS:.0f}x",
               f"differs after {COMPARED_STEPS} steps"]  # fmt: skip
     return (
         "## Steps a second: 2-8-1 softplus (33 parameters), N = 1,000, one thread\n\nOur time is "
-        "that of the whole run, the loss and gradient of all samples at the end of each epoch included; "
+        "that of the whole run, with the loss and gradient of all samples at the end of each epoch; "
         "PyTorch runs zero_grad, forward, backward, step, and indexes a permutation made once an "
         "epoch.\n\n" + table(header, rows)
     )
