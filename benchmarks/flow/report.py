@@ -138,7 +138,7 @@ def _steps(steps: Sequence[Steps]) -> str:
               f"differs after {COMPARED_STEPS} steps"]  # fmt: skip
     return (
         "## Steps a second: 2-8-1 softplus (33 parameters), N = 1,000, one thread\n\nOur time is "
-        "that of the whole run, with the loss and gradient of all samples at the end of each epoch; "
+        "that of the whole run, with loss and gradient of all samples at the end of each epoch; "
         "PyTorch runs zero_grad, forward, backward, step, and indexes a permutation made once an "
         "epoch.\n\n" + table(header, rows)
     )
