@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from .storage import load, save
     from .teacher import TeacherNet
     from .training import train
+    from .trajectories import TrajectoryDistance, trajectory_distance
 
 __version__ = "0.1.0"
 
@@ -64,6 +65,7 @@ _MODULES = {
     "storage": ["load", "save"],
     "teacher": ["TeacherNet"],
     "training": ["train"],
+    "trajectories": ["TrajectoryDistance", "trajectory_distance"],
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 
@@ -94,6 +96,7 @@ __all__ = [
     "TrainOptions",
     "TrainResult",
     "Trajectory",
+    "TrajectoryDistance",
     "WarmUp",
     "engine_info",
     "gauss_newton",
@@ -111,6 +114,7 @@ __all__ = [
     "save",
     "shutdown",
     "train",
+    "trajectory_distance",
     "use_engine",
     "value_and_gradient",
 ]

@@ -75,3 +75,10 @@ describe_optim(r, order) = Dict(
     "hessian_evaluations" => r.hessian_evaluations, "factorizations" => r.factorizations,
     "loss_curve" => r.loss_curve, "gnorm_curve" => r.gnorm_curve, "iteration_curve" => r.iteration_curve,
     "algorithm" => String(r.algorithm), "time" => r.time, "converged" => r.converged)
+
+# Arrays of parameters (P x T in Julia) in either order: the distance does not depend on it.
+HANDLERS["trajectory_distance"] = function (call)
+    a = call.arguments
+    distances, indices = match_forward(a["a"], a["b"])
+    return Dict("distances" => distances, "indices" => indices .- 1)
+end

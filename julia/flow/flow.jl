@@ -16,6 +16,7 @@
 #     result.jl       what comes back
 #     options.jl      checked keywords
 #     integrate.jl    the one driver loop
+#     trajectory_distance.jl  how far one trajectory is from another
 
 include("problem.jl")
 include("stepper.jl")
@@ -36,5 +37,6 @@ include("growth.jl")
 include("result.jl")
 include("options.jl")
 include("integrate.jl")
+include("trajectory_distance.jl")
 
-export integrate, FlowResult, Trajectory
+export integrate, FlowResult, Trajectory, trajectory_distance
