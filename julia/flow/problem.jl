@@ -73,6 +73,22 @@ function product!(out::Vector{Float64}, p::FlowProblem, x::Vector{Float64}, v::V
     return hvp!(out, p.objective, x, v)
 end
 
+# M = diag(shift/tauinv) + H; rows and columns of frozen parameters become those of the identity.
+function shifted_hessian!(M::Matrix{Float64}, H::Matrix{Float64}, p::FlowProblem, shift::Float64)
+    copyto!(M, H)
+    @inbounds for i in p.moving
+        M[i, i] += shift / p.tauinv[i]
+    end
+    @inbounds for i in p.frozen
+        for j in axes(M, 2)
+            M[i, j] = 0.0
+            M[j, i] = 0.0
+        end
+        M[i, i] = 1.0
+    end
+    return M
+end
+
 # Infinity norm of the gradient over the parameters that move; NaN stays NaN.
 function moving_norm(p::FlowProblem, g::Vector{Float64})
     gnorm = 0.0

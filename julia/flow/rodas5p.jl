@@ -93,22 +93,11 @@ function refresh_hessian!(s::Rodas5P, problem::FlowProblem, x::Vector{Float64})
     return s.hessian_finite
 end
 
-# M = diag(1/(gamma dt tauinv)) + H, factorised; rows and columns of frozen parameters become those of the identity.
+# M = diag(1/(gamma dt tauinv)) + H, factorised.
 function factorize!(s::Rodas5P, problem::FlowProblem, dt::Float64)
-    M, P = s.M, length(s.stage)
-    copyto!(M, s.H)
-    @inbounds for i in problem.moving
-        M[i, i] += 1 / (RODAS5P_GAMMA * dt * problem.tauinv[i])
-    end
-    @inbounds for i in problem.frozen
-        for j in 1:P
-            M[i, j] = 0.0
-            M[j, i] = 0.0
-        end
-        M[i, i] = 1.0
-    end
+    shifted_hessian!(s.M, s.H, problem, 1 / (RODAS5P_GAMMA * dt))
     problem.factorizations += 1
-    return LAPACK.potrf!('L', M)[2] == 0
+    return LAPACK.potrf!('L', s.M)[2] == 0
 end
 
 # Right-hand side of one stage, divided by tauinv: -grad + sum_j C_sj k_j / (dt tauinv).

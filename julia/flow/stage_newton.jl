@@ -1,0 +1,85 @@
+# Newton's iteration for one stage: z = base + gamma dt f(x + z), that is
+#
+#     (z - base) / (gamma dt tauinv) + grad L(x + z) = 0.
+#
+# E. Hairer, G. Wanner, Solving Ordinary Differential Equations II, IV.8: the increment z is the unknown, and the stage's
+# derivative follows from the equation, not from another gradient, so that no error of z is multiplied by a stiff eigenvalue.
+
+const NEWTON_TOLERANCE = 0.02           # part of the step's tolerance that the error of a stage may have
+const NEWTON_LIMIT = 8
+const NEWTON_NOISE = 0.1                # corrections that no longer shrink below this are rounding
+
+# In two steps the rate of convergence may change by that much.
+const RATE_MEMORY = 0.7
+
+# residual = -(z - base)/(gamma dt tauinv) - g. It may overwrite g.
+function stage_residual!(r::Vector{Float64}, problem::FlowProblem, dt::Float64, z::Vector{Float64}, base::Vector{Float64},
+                         g::Vector{Float64})
+    @inbounds for i in problem.moving
+        r[i] = -g[i] - (z[i] - base[i]) / (ESDIRK_GAMMA * dt * problem.tauinv[i])
+    end
+    @inbounds for i in problem.frozen
+        r[i] = 0.0
+    end
+    return r
+end
+
+function weighted_norm(d::Vector{Float64}, weight::Vector{Float64})
+    worst = 0.0
+    @inbounds for i in eachindex(d)
+        e = abs(d[i]) * weight[i]
+        e <= worst || (worst = e)
+    end
+    return worst
+end
+
+# Error that is left after a correction of size 1, when each is `rate` times the one before.
+remainder(rate::Float64) = rate < 1 ? rate / (1 - rate) : Inf
+
+expected_rate(s, d::Vector{Float64}, dt::Float64) = s.curvature * extent(s.solver, s.point, d) + slack(s.solver, dt)
+
+# Keeps the constant that turns the extent into a rate: the largest seen lately.
+function learn!(s, rate::Float64, extent::Float64, dt::Float64)
+    extent > 0 || return nothing
+    seen = max(rate - slack(s.solver, dt), 0.0) / extent
+    s.curvature = isfinite(s.curvature) ? max(seen, RATE_MEMORY * s.curvature) : seen
+    return nothing
+end
+
+function newton!(s, problem::FlowProblem, state::FlowState, z::Vector{Float64})
+    last, reach = Inf, 0.0
+    for m in 1:NEWTON_LIMIT
+        exhausted(problem) && return :exhausted
+        s.iterations += 1
+        size, status = newton_correction!(s, problem, state, z)
+        status === :solved || return status
+        isfinite(size) || return :nonfinite
+        rate = m == 1 ? expected_rate(s, s.r, state.dt) : size / last
+        m > 1 && learn!(s, rate, reach, state.dt)
+        s.correction = size
+        if size == 0 || remainder(rate) * size <= NEWTON_TOLERANCE
+            return :converged
+        elseif m > 1 && rate >= 1
+            return size <= NEWTON_NOISE ? :converged : :slow
+        elseif m > 1 && rate^(NEWTON_LIMIT - m) * remainder(rate) * size > NEWTON_TOLERANCE
+            return :slow
+        end
+        last, reach = size, extent(s.solver, s.point, s.r)
+    end
+    return :slow
+end
+
+# One correction of z; its size in units of the tolerance.
+function newton_correction!(s, problem::FlowProblem, state::FlowState, z::Vector{Float64})
+    @inbounds @simd for i in eachindex(z)
+        s.point[i] = state.x[i] + z[i]
+    end
+    problem.gradient_evaluations += 1
+    gradient!(s.r, problem.objective, s.point)
+    stage_residual!(s.r, problem, state.dt, z, s.base, s.r)
+    status = solve!(s.r, s.solver, problem, state.dt, s.point, s.weight)
+    @inbounds @simd for i in eachindex(z)
+        z[i] += s.r[i]
+    end
+    return weighted_norm(s.r, s.weight), status
+end

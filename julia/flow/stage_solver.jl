@@ -1,0 +1,55 @@
+# What a diagonally implicit method asks of its linear algebra: solve M d = r, where
+#
+#     M = diag(1/(gamma dt tauinv)) + H
+#
+# is symmetric, and positive definite unless the step is longer than 1/gamma times the growth time of an unstable
+# direction. Frozen parameters have r_i = 0 and get d_i = 0.
+
+"""
+    StageSolver
+
+Linear algebra of the stages of `ESDIRK`. A subtype `L` has a constructor `L(P::Int)` and methods of
+
+    method_name(L)::Symbol                        the stepper's name
+    forget!(l)                                    forget everything about the last point
+    prepare!(l, problem, state, ahead, renew)     before the stages of a step: :kept, :renewed, or why it failed (:exhausted,
+                                                  :nonfinite, :indefinite). `ahead` is where the step is likely to lead;
+                                                  `renew` says that the stages failed with what was kept
+    solve!(d, l, problem, dt, point, weight)      d = M \\ d, H at `point` or near it; `weight` turns d into units of the
+                                                  tolerance. :solved, :exhausted or :indefinite
+    guess!(d, l, problem, dt)                     the same from what is known already, without an evaluation
+    extent(l, point, d)::Float64                  how far H was from where it should have been; Newton's rate of
+                                                  convergence is proportional to it
+    slack(l, dt)::Float64                         the part of the rate that has other reasons
+    step_done!(l, iterations)                     the step was taken, with so many Newton iterations
+"""
+abstract type StageSolver end
+
+"""
+    Renewal(cost)
+
+When to replace something that grows old: as soon as the last step's work is more than the average of all steps since the last
+replacement, which cost `cost`. For work that grows with age this makes the total least.
+"""
+mutable struct Renewal
+    cost::Float64
+    work::Float64
+    steps::Int
+    due::Bool
+end
+
+Renewal(cost::Real) = Renewal(cost, cost, 0, false)
+
+function renewed!(r::Renewal)
+    r.work = r.cost
+    r.steps = 0
+    r.due = false
+    return r
+end
+
+function note!(r::Renewal, work::Real)
+    r.work += work
+    r.steps += 1
+    r.due = work > r.work / r.steps
+    return r
+end
