@@ -42,12 +42,18 @@ function ESDIRK(solver::StageSolver, P::Integer)
                   0, false)
 end
 
-STEPPERS[:ESDIRK547L2SA2] = P -> ESDIRK(DirectSolver(P), P)
+const ESDIRK547L2SA2 = ESDIRK{DirectSolver}
+const NewtonKrylov = ESDIRK{KrylovSolver}
+
+ESDIRK{L}(P::Integer) where {L} = ESDIRK(L(P), P)
+
+STEPPERS[:ESDIRK547L2SA2] = ESDIRK547L2SA2
+STEPPERS[:NewtonKrylov] = NewtonKrylov
 
 name(::ESDIRK{L}) where {L} = method_name(L)
 error_exponent(::ESDIRK) = 5
 calibration(::ESDIRK) = 1.0
-step_cost(::ESDIRK) = 8
+step_cost(::ESDIRK{L}) where {L} = usual_cost(L)
 
 function restart!(s::ESDIRK)
     s.dt_past = 0.0
@@ -88,8 +94,7 @@ end
 # in the last stage, and so how fast it converges.
 function verify!(s::ESDIRK, problem::FlowProblem, state::FlowState)
     s.unverified = false
-    s.correction > 0 || return nothing
-    s.solver isa DirectSolver || return nothing
+    guess_is_solution(s.solver) && s.correction > 0 || return nothing
     stage_residual!(s.r, problem, s.dt_past, s.z[7], s.base, state.g)
     guess!(s.r, s.solver, problem, s.dt_past)
     rate = weighted_norm(s.r, s.weight) / s.correction
@@ -97,21 +102,24 @@ function verify!(s::ESDIRK, problem::FlowProblem, state::FlowState)
     return nothing
 end
 
-# All stages; once more with a new Hessian when they failed with an old one.
 function solve_stages!(s::ESDIRK, problem::FlowProblem, state::FlowState)
-    renew = false
-    while true
-        @inbounds for i in eachindex(s.point)
-            s.point[i] = state.x[i] + (s.dt_past > 0 ? state.dt * s.slope[i] : 0.0)
-        end
-        restore_frozen!(s.point, problem, state.x)
-        renew |= s.dt_past > 0 && s.curvature * extent(s.solver, s.point, s.point) > LONGEST_RATE
-        prepared = prepare!(s.solver, problem, state, s.point, renew)
-        prepared in (:kept, :renewed) || return prepared
-        status = stages!(s, problem, state)
-        (status in (:converged, :exhausted) || prepared === :renewed) && return status
-        renew = true
+    look_ahead!(s, problem, state)
+    old = s.dt_past > 0 && s.curvature * extent(s.solver, s.point, s.point) > LONGEST_RATE
+    prepared = prepare!(s.solver, problem, state, s.point, old)
+    return prepared === :ready ? stages!(s, problem, state) : prepared
+end
+
+# Where a new Hessian would be evaluated: at the likely end of this step, since it serves this step and some after it; where
+# the Hessian changes too fast for that, in the middle.
+function look_ahead!(s::ESDIRK, problem::FlowProblem, state::FlowState)
+    part = 0.0
+    if s.dt_past > 0
+        part = s.curvature * state.dt * norm(s.slope) <= LONGEST_RATE ? 1.0 : 0.5
     end
+    @inbounds @simd for i in eachindex(s.point)
+        s.point[i] = state.x[i] + part * state.dt * s.slope[i]
+    end
+    return restore_frozen!(s.point, problem, state.x)
 end
 
 function stages!(s::ESDIRK, problem::FlowProblem, state::FlowState)
@@ -129,14 +137,26 @@ function stages!(s::ESDIRK, problem::FlowProblem, state::FlowState)
 end
 
 function stage!(s::ESDIRK, problem::FlowProblem, state::FlowState, stage::Val{S}) where {S}
-    combine!(s.base, ESDIRK_A[S], ntuple(j -> s.k[j], Val(S - 1)))
-    predict!(s, problem, state.dt, stage)
-    status = newton!(s, problem, state, s.z[S])
     k, z, base = s.k[S], s.z[S], s.base
+    combine!(base, ESDIRK_A[S], ntuple(j -> s.k[j], Val(S - 1)))
+    predict!(s, problem, state.dt, stage)
+    status = newton!(s, problem, state, z)
+    status in (:slow, :nonfinite) && (status = retry_stage!(s, problem, state, stage))
     @inbounds @simd for i in eachindex(k)
         k[i] = (z[i] - base[i]) / ESDIRK_GAMMA
     end
     return status
+end
+
+# The stage once more, with a Hessian of its own.
+function retry_stage!(s::ESDIRK, problem::FlowProblem, state::FlowState, stage::Val{S}) where {S}
+    z = s.z[S]
+    extrapolate!(z, s.r, s, state.dt, stage)
+    s.point .= state.x .+ z
+    status = renew!(s.solver, problem, state, s.point)
+    status === :ready || return status
+    predict!(s, problem, state.dt, stage)
+    return newton!(s, problem, state, z)
 end
 
 function esdirk_error!(s::ESDIRK, problem::FlowProblem, state::FlowState, tol::Tolerance)

@@ -1,8 +1,8 @@
 # The stage equations by Cholesky factorisation of M. Hessian and factor are kept over many steps: Newton's rate of
 # convergence tells when they are too old.
 
-# Gradients that a Hessian with its factorisation counts as when it is decided whether to evaluate a new one. Measured for
-# networks with one hidden layer, P = 33 to 601: 5 to 25; deep ones up to 110.
+# Gradients that a Hessian with its factorisation counts as when it is decided whether to evaluate a new one. Measured on
+# networks with one hidden layer, P = 33 and 601, N = 10^4: 5 and 25; a deep one, P = 1291, N = 10^3: 110.
 hessian_price(P::Integer) = 3 + P / 16
 
 # With many parameters a factorisation costs more than the iterations that the one of a neighbouring step size takes.
@@ -19,50 +19,48 @@ mutable struct DirectSolver <: StageSolver
     M::Matrix{Float64}
     place::Vector{Float64}              # where H was evaluated
     dt::Float64                         # step size in M; 0: M is not a factor
-    known::Bool
+    known::Bool                         # H is a finite Hessian
     age::Renewal
 end
 
 DirectSolver(P::Integer) = DirectSolver(zeros(P, P), zeros(P, P), zeros(P), 0.0, false, Renewal(hessian_price(P)))
 
 method_name(::Type{DirectSolver}) = :ESDIRK547L2SA2
+usual_cost(::Type{DirectSolver}) = 8
 
 function forget!(l::DirectSolver)
     l.known = false
     return nothing
 end
 
-# The Hessian is best evaluated ahead: it serves this step and some after it. Where that point is out of bounds, here.
-function renew_hessian!(l::DirectSolver, problem::FlowProblem, x::Vector{Float64}, ahead::Vector{Float64})
-    l.known = false
-    for place in (ahead, x)
-        exhausted(problem) && return :exhausted
-        problem.hessian_evaluations += 1
-        hessian!(l.H, problem.objective, place)
-        if all(isfinite, l.H)
-            copyto!(l.place, place)
-            l.known = true
-            l.dt = 0.0
-            renewed!(l.age)
-            return :renewed
-        end
-    end
-    return :nonfinite
+function prepare!(l::DirectSolver, problem::FlowProblem, state::FlowState, ahead::Vector{Float64}, old::Bool)
+    old || !l.known || l.age.due ? renew!(l, problem, state, ahead) : refactorize!(l, problem, state, ahead)
 end
 
-function prepare!(l::DirectSolver, problem::FlowProblem, state::FlowState, ahead::Vector{Float64}, renew::Bool)
-    status = :kept
-    if renew || !l.known || l.age.due
-        status = renew_hessian!(l, problem, state.x, ahead)
-        status === :renewed || return status
-    end
+# The factor of another step size may do; a Hessian that leaves none is replaced.
+function refactorize!(l::DirectSolver, problem::FlowProblem, state::FlowState, ahead::Vector{Float64})
     limit = length(ahead) < REFACTORIZE_ALWAYS ? 0.0 : REFACTORIZE_CHANGE
-    l.dt > 0 && slack(l, state.dt) <= limit && return status
-    factorize!(l, problem, state.dt) && return status
-    status === :renewed && return :indefinite
-    status = renew_hessian!(l, problem, state.x, ahead)
-    status === :renewed || return status
-    return factorize!(l, problem, state.dt) ? :renewed : :indefinite
+    l.dt > 0 && slack(l, state.dt) <= limit && return :ready
+    return factorize!(l, problem, state.dt) ? :ready : renew!(l, problem, state, ahead)
+end
+
+function renew!(l::DirectSolver, problem::FlowProblem, state::FlowState, place::Vector{Float64})
+    status = evaluate_hessian!(l, problem, place)
+    # `place` may be out of bounds.
+    status === :nonfinite && (status = evaluate_hessian!(l, problem, state.x))
+    status === :ready || return status
+    return factorize!(l, problem, state.dt) ? :ready : :indefinite
+end
+
+function evaluate_hessian!(l::DirectSolver, problem::FlowProblem, place::Vector{Float64})
+    exhausted(problem) && return :exhausted
+    problem.hessian_evaluations += 1
+    hessian!(l.H, problem.objective, place)
+    copyto!(l.place, place)
+    l.known = all(isfinite, l.H)
+    l.dt = 0.0
+    renewed!(l.age)
+    return l.known ? :ready : :nonfinite
 end
 
 function factorize!(l::DirectSolver, problem::FlowProblem, dt::Float64)
@@ -73,14 +71,15 @@ function factorize!(l::DirectSolver, problem::FlowProblem, dt::Float64)
     return positive
 end
 
-slack(l::DirectSolver, dt::Float64) = abs(dt - l.dt) / (dt + l.dt)
-
 function guess!(d::Vector{Float64}, l::DirectSolver, problem::FlowProblem, dt::Float64)
     LAPACK.potrs!('L', l.M, d)
-    # M of another step size is wrong where 1/(gamma dt tauinv) dominates and right where H does: halve the difference.
+    # With M of another step size, d is off by dt/dt' where 1/(gamma dt tauinv) dominates and right where H does: the factor
+    # halves the larger error.
     dt == l.dt || rmul!(d, 2 * dt / (dt + l.dt))
     return d
 end
+
+guess_is_solution(::DirectSolver) = true
 
 function solve!(d::Vector{Float64}, l::DirectSolver, problem::FlowProblem, dt::Float64, point::Vector{Float64},
                 weight::Vector{Float64})
@@ -95,6 +94,9 @@ function extent(l::DirectSolver, point::Vector{Float64}, d::Vector{Float64})
     end
     return sqrt(total)
 end
+
+# Each component of the correction is off by less than this part, see `guess!`.
+slack(l::DirectSolver, dt::Float64) = abs(dt - l.dt) / (dt + l.dt)
 
 function step_done!(l::DirectSolver, iterations::Int)
     note!(l.age, iterations)
