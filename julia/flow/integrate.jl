@@ -66,9 +66,9 @@ function integrate(o::AbstractObjective, x0; alg=:auto, maxT=Inf, abstol=1e-6, r
     sampler = saveat === nothing ? LogSampler(length(x), options.n_samples) :
               TimesSampler(length(x), checked_times(saveat, options.maxT))
     state = FlowState(x)
-    first_algorithm = options.alg === :auto ? :DP5 : options.alg
-    run = FlowRun(problem, state, options, PIController(), Switch(), sampler, monitor, DecadeMarks(length(x)), copy(x), NaN, copy(x), NaN, NaN,
-                  0, 0, 0, 0, first_algorithm, [(0.0, first_algorithm)], start)
+    algorithm = options.alg === :auto ? first_algorithm(options.tolerance) : options.alg
+    run = FlowRun(problem, state, options, PIController(), Switch(evaluation_costs(o), length(x)), sampler, monitor,
+                  DecadeMarks(length(x)), copy(x), NaN, copy(x), NaN, NaN, 0, 0, 0, 0, algorithm, [(0.0, algorithm)], start)
     return follow!(run)
 end
 
@@ -94,7 +94,7 @@ end
 function wants_handover!(run::FlowRun, stepper::AbstractStepper)
     run.options.alg === :auto || return false
     now = run.algorithm
-    run.algorithm = next_algorithm!(run.switch, now, stiff_steps(stepper), run.state.t, run.accepted, length(run.x0))
+    run.algorithm = next_algorithm!(run.switch, stepper, run.problem, run.state, run.options.tolerance, run.accepted)
     run.algorithm === now && return false
     push!(run.handovers, (run.state.t, run.algorithm))
     return true
