@@ -1,5 +1,5 @@
-# Diagonally implicit Runge-Kutta method of order 5(4), L-stable and stiffly accurate, with dense output of order 4: tableau,
-# stages, error and interpolation. The linear algebra is exchangeable, see stage_solver.jl.
+# Diagonally implicit Runge-Kutta method of order 5(4), L-stable and stiffly accurate, with dense output of order 4: stages,
+# error and interpolation. The linear algebra is exchangeable, see stage_solver.jl.
 #
 # C. A. Kennedy, M. H. Carpenter, "Diagonally implicit Runge-Kutta methods for stiff ODEs", Applied Numerical Mathematics 146
 # (2019) 221-244. With the increments z_i = X_i - x and k_i = dt f(X_i) the stages are
@@ -10,19 +10,21 @@
 # point: like all k_i it comes from the stage's equation, not from a gradient.
 
 const STAGE_FAILURE = 2.0^5             # what a step counts as whose stages do not converge: half of it is tried next
-const LONGEST_RATE = 0.3                # Newton's rate at the end of the step above which the Hessian is too old
 
 """
-    ESDIRK(solver, P)
+    ESDIRK{L}(P)
 
-Kennedy and Carpenter's ESDIRK5(4)7L[2]SA2 for `P` parameters: seven gradients a step, a few more when stages need a second
-Newton iteration. The linear algebra is `solver`'s.
+Kennedy and Carpenter's ESDIRK5(4)7L[2]SA2 for `P` parameters with linear algebra by an `L <: StageSolver`: seven gradients a
+step and a few more where a stage needs a second Newton iteration.
+
+- `:ESDIRK547L2SA2`, with `DirectSolver`: Hessian and Cholesky factorisation, kept over many steps, 2 P^2 + O(P) memory
+- `:NewtonKrylov`, with `KrylovSolver`: products of the Hessian with vectors, O(P) memory
 """
 mutable struct ESDIRK{L<:StageSolver} <: AbstractStepper
     solver::L
     k::NTuple{7,Vector{Float64}}        # dt times the derivative at each stage
     z::NTuple{7,Vector{Float64}}        # each stage's increment
-    past_k::NTuple{3,Vector{Float64}}   # of stages 1, 2 and 5 of the last step
+    past_k::NTuple{3,Vector{Float64}}   # of PAST_STAGES of the last step
     past_z::NTuple{3,Vector{Float64}}   # relative to its end
     dt_past::Float64                    # its size; 0 when there is none
     slope::Vector{Float64}              # derivative at the current point
@@ -30,22 +32,19 @@ mutable struct ESDIRK{L<:StageSolver} <: AbstractStepper
     point::Vector{Float64}
     r::Vector{Float64}
     weight::Vector{Float64}             # one over the tolerance
-    curvature::Float64                  # Newton's rate of convergence, divided by `extent`; Inf: not known
+    curvature::Float64                  # Newton's rate of convergence divided by `extent`; Inf: not known
     correction::Float64                 # size of the last correction
     iterations::Int                     # of Newton's method in this attempt
-    unverified::Bool                    # the last stage of the step just taken can be compared with its gradient
+    unverified::Bool                    # the last stage of the step just taken has not been compared with its gradient
 end
 
-function ESDIRK(solver::StageSolver, P::Integer)
+function ESDIRK{L}(P::Integer) where {L<:StageSolver}
     work(n) = ntuple(_ -> zeros(P), n)
-    return ESDIRK(solver, work(7), work(7), work(3), work(3), 0.0, zeros(P), zeros(P), zeros(P), zeros(P), zeros(P), Inf, 0.0,
-                  0, false)
+    return ESDIRK{L}(L(P), work(7), work(7), work(3), work(3), 0.0, work(5)..., Inf, 0.0, 0, false)
 end
 
 const ESDIRK547L2SA2 = ESDIRK{DirectSolver}
 const NewtonKrylov = ESDIRK{KrylovSolver}
-
-ESDIRK{L}(P::Integer) where {L} = ESDIRK(L(P), P)
 
 STEPPERS[:ESDIRK547L2SA2] = ESDIRK547L2SA2
 STEPPERS[:NewtonKrylov] = NewtonKrylov
@@ -83,18 +82,21 @@ function attempt!(s::ESDIRK, problem::FlowProblem, state::FlowState, tol::Tolera
         s.weight[i] = 1 / scale(tol, state.x[i], state.x[i])
     end
     s.unverified && verify!(s, problem, state)
-    status = solve_stages!(s, problem, state)
-    # The driver evaluates the gradient at the end.
-    status === :converged && exhausted(problem) && return Inf
-    status === :converged && return esdirk_error!(s, problem, state, tol)
-    return status in (:slow, :indefinite) ? STAGE_FAILURE : Inf
+    look_ahead!(s, problem, state)
+    status = prepare!(s.solver, problem, state, s.point, s.curvature)
+    status === :ready && (status = stages!(s, problem, state))
+    # The driver needs one more gradient, at the end.
+    status === :converged && return exhausted(problem) ? Inf : finish_step!(s, problem, state, tol)
+    return status === :slow || status === :indefinite ? STAGE_FAILURE : Inf
 end
 
-# The gradient at the end of the last step, which the driver evaluated, shows how far Newton's iteration was from its limit
-# in the last stage, and so how fast it converges.
-function verify!(s::ESDIRK, problem::FlowProblem, state::FlowState)
+# The gradient at the end of the last step, which the driver evaluated, shows how far Newton's iteration was from its limit in
+# the last stage, and so how fast it converges. Conjugate gradients do without: products would cost more than they tell.
+verify!(s::ESDIRK, problem::FlowProblem, state::FlowState) = nothing
+
+function verify!(s::ESDIRK{DirectSolver}, problem::FlowProblem, state::FlowState)
     s.unverified = false
-    guess_is_solution(s.solver) && s.correction > 0 || return nothing
+    s.correction > 0 || return nothing
     stage_residual!(s.r, problem, s.dt_past, s.z[7], s.base, state.g)
     guess!(s.r, s.solver, problem, s.dt_past)
     rate = weighted_norm(s.r, s.weight) / s.correction
@@ -102,19 +104,12 @@ function verify!(s::ESDIRK, problem::FlowProblem, state::FlowState)
     return nothing
 end
 
-function solve_stages!(s::ESDIRK, problem::FlowProblem, state::FlowState)
-    look_ahead!(s, problem, state)
-    old = s.dt_past > 0 && s.curvature * extent(s.solver, s.point, s.point) > LONGEST_RATE
-    prepared = prepare!(s.solver, problem, state, s.point, old)
-    return prepared === :ready ? stages!(s, problem, state) : prepared
-end
-
 # Where a new Hessian would be evaluated: at the likely end of this step, since it serves this step and some after it; where
 # the Hessian changes too fast for that, in the middle.
 function look_ahead!(s::ESDIRK, problem::FlowProblem, state::FlowState)
     part = 0.0
     if s.dt_past > 0
-        part = s.curvature * state.dt * norm(s.slope) <= LONGEST_RATE ? 1.0 : 0.5
+        part = s.curvature * state.dt * norm(s.slope) <= SLOWEST_RATE ? 1.0 : 0.5
     end
     @inbounds @simd for i in eachindex(s.point)
         s.point[i] = state.x[i] + part * state.dt * s.slope[i]
@@ -141,7 +136,7 @@ function stage!(s::ESDIRK, problem::FlowProblem, state::FlowState, stage::Val{S}
     combine!(base, ESDIRK_A[S], ntuple(j -> s.k[j], Val(S - 1)))
     predict!(s, problem, state.dt, stage)
     status = newton!(s, problem, state, z)
-    status in (:slow, :nonfinite) && (status = retry_stage!(s, problem, state, stage))
+    status === :slow && (status = retry_stage!(s, problem, state, stage))
     @inbounds @simd for i in eachindex(k)
         k[i] = (z[i] - base[i]) / ESDIRK_GAMMA
     end
@@ -150,16 +145,15 @@ end
 
 # The stage once more, with a Hessian of its own.
 function retry_stage!(s::ESDIRK, problem::FlowProblem, state::FlowState, stage::Val{S}) where {S}
-    z = s.z[S]
-    extrapolate!(z, s.r, s, state.dt, stage)
-    s.point .= state.x .+ z
+    extrapolate!(s.z[S], s.r, s, state.dt, stage)
+    s.point .= state.x .+ s.z[S]
     status = renew!(s.solver, problem, state, s.point)
     status === :ready || return status
     predict!(s, problem, state.dt, stage)
-    return newton!(s, problem, state, z)
+    return newton!(s, problem, state, s.z[S])
 end
 
-function esdirk_error!(s::ESDIRK, problem::FlowProblem, state::FlowState, tol::Tolerance)
+function finish_step!(s::ESDIRK, problem::FlowProblem, state::FlowState, tol::Tolerance)
     worst = 0.0
     @inbounds for i in eachindex(state.x)
         state.xnew[i] = state.x[i] + s.z[7][i]

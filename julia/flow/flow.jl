@@ -9,6 +9,9 @@
 #     spectral_radius.jl, chebyshev_stages.jl, hermite.jl     what stabilized explicit methods share
 #     rkc2.jl         stabilized explicit, order 2
 #     rkc4.jl         stabilized explicit, order 4
+#     esdirk*.jl      L-stable diagonally implicit, order 5: tableau, stages, predictor, Newton's iteration, with
+#     stage_solver_direct.jl   Hessian and factorisation kept over many steps, or
+#     stage_solver_krylov.jl   conjugate gradients with products of the Hessian (and spectral_preconditioner.jl)
 #     controller.jl   the one step-size controller
 #     switching.jl    the choice of the method on the way
 #     sampler.jl      the trajectory, from dense output
@@ -32,12 +35,12 @@ include("rkc2.jl")
 include("rkc4.jl")
 include("esdirk_tableau.jl")
 include("stage_solver.jl")
-include("stage_newton.jl")
 include("stage_solver_direct.jl")
 include("spectral_preconditioner.jl")
 include("stage_solver_krylov.jl")
-include("esdirk_predictor.jl")
 include("esdirk.jl")
+include("esdirk_predictor.jl")
+include("esdirk_newton.jl")
 include("controller.jl")
 include("switching.jl")
 include("sampler.jl")

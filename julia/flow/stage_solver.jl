@@ -13,23 +13,22 @@ Linear algebra of the stages of `ESDIRK`. A subtype `L` has a constructor `L(P::
     method_name(L)::Symbol                        the stepper's name
     usual_cost(L)::Int                            evaluations of a usual step
     forget!(l)                                    forget everything about the last point
-    prepare!(l, problem, state, ahead, old)       before the stages of a step: :ready, or why not (:exhausted, :nonfinite,
-                                                  :indefinite). `ahead` is where the step is likely to lead, `old` says that
-                                                  what is known would make Newton's iteration slow
+    prepare!(l, problem, state, ahead, curvature) before the stages of a step: :ready, or why not (:exhausted, :nonfinite,
+                                                  :indefinite). `ahead` is where the step is likely to lead
     renew!(l, problem, state, place)              Newton's iteration was too slow: do something about it near `place`.
                                                   :ready, or why not (:slow when there is nothing to do)
-    solve!(d, l, problem, dt, point, weight)      d = M \\ d with H at `point` or near it: :solved, :exhausted or :indefinite.
-                                                  d .* weight are units of the tolerance
-    guess!(d, l, problem, dt)                     roughly the same without an evaluation
-    extent(l, point, d)::Float64                  a length to which Newton's rate of convergence is proportional: from where H
-                                                  was evaluated to where it should have been
+    solve!(d, l, problem, dt, point, weight)      d = M \\ d with H at `point` or near it: :solved or why not. d .* weight is
+                                                  in units of the tolerance
+    guess!(d, l, problem, dt)                     roughly the same, without an evaluation
+    extent(l, point, d)::Float64                  a length to which Newton's rate of convergence is proportional (the factor is
+                                                  `curvature`): how far H was from where it should have been
     slack(l, dt)::Float64                         the part of the rate that has other reasons
     step_done!(l, iterations)                     the step was taken, with so many Newton iterations
 """
 abstract type StageSolver end
 
-# Whether the size of a correction computed by `guess!` tells the rate of convergence of `solve!`.
-guess_is_solution(::StageSolver) = false
+# Part of the step's tolerance that the error of a stage may have.
+const NEWTON_TOLERANCE = 0.02
 
 """
     Renewal(cost)

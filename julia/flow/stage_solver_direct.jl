@@ -2,8 +2,12 @@
 # convergence tells when they are too old.
 
 # Gradients that a Hessian with its factorisation counts as when it is decided whether to evaluate a new one. Measured on
-# networks with one hidden layer, P = 33 and 601, N = 10^4: 5 and 25; a deep one, P = 1291, N = 10^3: 110.
+# networks with one hidden layer, P = 33 and 601, N = 10^4: 5 and 25; a deep one, P = 1291, N = 10^3: 110 and 60 more for
+# the factorisation.
 hessian_price(P::Integer) = 3 + P / 16
+
+# Newton's rate at the likely end of a step above which the Hessian is too old to begin with.
+const SLOWEST_RATE = 0.3
 
 # With many parameters a factorisation costs more than the iterations that the one of a neighbouring step size takes.
 const REFACTORIZE_ALWAYS = 500
@@ -33,8 +37,9 @@ function forget!(l::DirectSolver)
     return nothing
 end
 
-function prepare!(l::DirectSolver, problem::FlowProblem, state::FlowState, ahead::Vector{Float64}, old::Bool)
-    old || !l.known || l.age.due ? renew!(l, problem, state, ahead) : refactorize!(l, problem, state, ahead)
+function prepare!(l::DirectSolver, problem::FlowProblem, state::FlowState, ahead::Vector{Float64}, curvature::Float64)
+    old = !l.known || l.age.due || curvature * extent(l, ahead, ahead) > SLOWEST_RATE
+    return old ? renew!(l, problem, state, ahead) : refactorize!(l, problem, state, ahead)
 end
 
 # The factor of another step size may do; a Hessian that leaves none is replaced.
@@ -46,7 +51,7 @@ end
 
 function renew!(l::DirectSolver, problem::FlowProblem, state::FlowState, place::Vector{Float64})
     status = evaluate_hessian!(l, problem, place)
-    # `place` may be out of bounds.
+    # `place` is a guess and may be out of bounds.
     status === :nonfinite && (status = evaluate_hessian!(l, problem, state.x))
     status === :ready || return status
     return factorize!(l, problem, state.dt) ? :ready : :indefinite
@@ -73,13 +78,11 @@ end
 
 function guess!(d::Vector{Float64}, l::DirectSolver, problem::FlowProblem, dt::Float64)
     LAPACK.potrs!('L', l.M, d)
-    # With M of another step size, d is off by dt/dt' where 1/(gamma dt tauinv) dominates and right where H does: the factor
-    # halves the larger error.
+    # With M of another step size dt', d is right where H dominates and dt'/dt times too large where 1/(gamma dt tauinv) does:
+    # this factor makes both errors the same.
     dt == l.dt || rmul!(d, 2 * dt / (dt + l.dt))
     return d
 end
-
-guess_is_solution(::DirectSolver) = true
 
 function solve!(d::Vector{Float64}, l::DirectSolver, problem::FlowProblem, dt::Float64, point::Vector{Float64},
                 weight::Vector{Float64})
@@ -95,7 +98,7 @@ function extent(l::DirectSolver, point::Vector{Float64}, d::Vector{Float64})
     return sqrt(total)
 end
 
-# Each component of the correction is off by less than this part, see `guess!`.
+# What the factor in `guess!` leaves.
 slack(l::DirectSolver, dt::Float64) = abs(dt - l.dt) / (dt + l.dt)
 
 function step_done!(l::DirectSolver, iterations::Int)

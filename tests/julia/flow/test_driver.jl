@@ -3,7 +3,7 @@
 isdefined(Main, :TestProblems) || include("problems.jl")
 using LinearAlgebra, Random
 
-const FLOW_METHODS = (:DP5, :DOP853, :Rodas5P, :auto)
+const FLOW_METHODS = (:DP5, :DOP853, :Rodas5P, :ESDIRK547L2SA2, :NewtonKrylov, :auto)
 
 @testset "statuses, $alg" for alg in FLOW_METHODS
     o, x0 = TestProblems.separable(2), [0.1, 2.0]
@@ -22,7 +22,7 @@ const FLOW_METHODS = (:DP5, :DOP853, :Rodas5P, :auto)
     for budget in (1:20..., 33, 41)
         result = flow(maxevaluations = budget, n_samples = 1000)
         @test result.status === :maxevaluations
-        @test result.gradient_evaluations + result.hessian_evaluations <= budget
+        @test result.gradient_evaluations + result.hessian_evaluations + result.product_evaluations <= budget
     end
     for answer in (:interrupted, :callback)
         watcher = TestProblems.Watcher(answer, 4)
@@ -209,7 +209,7 @@ function MLPFlow.hessian!(H::AbstractMatrix, o::Chain, x::AbstractVector)
     return H
 end
 
-@testset "the step loop does not allocate, $alg" for alg in (:DP5, :DOP853, :Rodas5P)
+@testset "the step loop does not allocate, $alg" for alg in (:DP5, :DOP853, :Rodas5P, :ESDIRK547L2SA2)
     o = Chain(10.0 .^ (-3:0.5:3))
     bytes(n) = @allocated integrate(o, ones(13); alg = alg, maxT = 1e8, maxiterations = n, n_samples = 10)
     bytes(10)

@@ -5,14 +5,11 @@
 # E. Hairer, G. Wanner, Solving Ordinary Differential Equations II, IV.8: the increment z is the unknown, and the stage's
 # derivative follows from the equation, not from another gradient, so that no error of z is multiplied by a stiff eigenvalue.
 
-const NEWTON_TOLERANCE = 0.02           # part of the step's tolerance that the error of a stage may have
 const NEWTON_LIMIT = 8
 const NEWTON_NOISE = 0.1                # corrections that no longer shrink below this are rounding
+const CURVATURE_MEMORY = 0.7            # part of the largest curvature seen that is remembered each time
 
-# In two steps the rate of convergence may change by that much.
-const RATE_MEMORY = 0.7
-
-# residual = -(z - base)/(gamma dt tauinv) - g. It may overwrite g.
+# -(z - base)/(gamma dt tauinv) - g, which may overwrite g.
 function stage_residual!(r::Vector{Float64}, problem::FlowProblem, dt::Float64, z::Vector{Float64}, base::Vector{Float64},
                          g::Vector{Float64})
     @inbounds for i in problem.moving
@@ -33,29 +30,30 @@ function weighted_norm(d::Vector{Float64}, weight::Vector{Float64})
     return worst
 end
 
-# Error that is left after a correction of size 1, when each is `rate` times the one before.
+# The error that is left after a correction of size 1 when each is `rate` times the one before.
 remainder(rate::Float64) = rate < 1 ? rate / (1 - rate) : Inf
 
-expected_rate(s, d::Vector{Float64}, dt::Float64) = s.curvature * extent(s.solver, s.point, d) + slack(s.solver, dt)
+# After the first correction the rate is not known; the distance from the Hessian's place tells what it will be.
+expected_rate(s::ESDIRK, extent::Float64, dt::Float64) = extent > 0 ? s.curvature * extent + slack(s.solver, dt) : slack(s.solver, dt)
 
-# Keeps the constant that turns the extent into a rate: the largest seen lately.
-function learn!(s, rate::Float64, extent::Float64, dt::Float64)
+function learn!(s::ESDIRK, rate::Float64, extent::Float64, dt::Float64)
     extent > 0 || return nothing
     seen = max(rate - slack(s.solver, dt), 0.0) / extent
-    s.curvature = isfinite(s.curvature) ? max(seen, RATE_MEMORY * s.curvature) : seen
+    s.curvature = isfinite(s.curvature) ? max(seen, CURVATURE_MEMORY * s.curvature) : seen
     return nothing
 end
 
-function newton!(s, problem::FlowProblem, state::FlowState, z::Vector{Float64})
+function newton!(s::ESDIRK, problem::FlowProblem, state::FlowState, z::Vector{Float64})
     last, reach = Inf, 0.0
     for m in 1:NEWTON_LIMIT
         exhausted(problem) && return :exhausted
-        s.iterations += 1
-        size, status = newton_correction!(s, problem, state, z)
+        status = correct!(s, problem, state, z)
         status === :solved || return status
+        size = weighted_norm(s.r, s.weight)
         isfinite(size) || return :nonfinite
-        rate = m == 1 ? expected_rate(s, s.r, state.dt) : size / last
-        m > 1 && learn!(s, rate, reach, state.dt)
+        m > 1 && learn!(s, size / last, reach, state.dt)
+        reach = extent(s.solver, s.point, s.r)
+        rate = m == 1 ? expected_rate(s, reach, state.dt) : size / last
         s.correction = size
         if size == 0 || remainder(rate) * size <= NEWTON_TOLERANCE
             return :converged
@@ -64,16 +62,17 @@ function newton!(s, problem::FlowProblem, state::FlowState, z::Vector{Float64})
         elseif m > 1 && rate^(NEWTON_LIMIT - m) * remainder(rate) * size > NEWTON_TOLERANCE
             return :slow
         end
-        last, reach = size, extent(s.solver, s.point, s.r)
+        last = size
     end
     return :slow
 end
 
-# One correction of z; its size in units of the tolerance.
-function newton_correction!(s, problem::FlowProblem, state::FlowState, z::Vector{Float64})
+# One correction of z; it stays in s.r, and the point to which it belongs in s.point.
+function correct!(s::ESDIRK, problem::FlowProblem, state::FlowState, z::Vector{Float64})
     @inbounds @simd for i in eachindex(z)
         s.point[i] = state.x[i] + z[i]
     end
+    s.iterations += 1
     problem.gradient_evaluations += 1
     gradient!(s.r, problem.objective, s.point)
     stage_residual!(s.r, problem, state.dt, z, s.base, s.r)
@@ -81,5 +80,5 @@ function newton_correction!(s, problem::FlowProblem, state::FlowState, z::Vector
     @inbounds @simd for i in eachindex(z)
         z[i] += s.r[i]
     end
-    return weighted_norm(s.r, s.weight), status
+    return status
 end
