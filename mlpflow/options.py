@@ -17,7 +17,9 @@ from .rules import RULES, Rule, rule_named
 
 __all__ = ["ALGORITHMS", "SOLVERS", "TrainOptions"]
 
-ALGORITHMS = ("auto", "DP5", "DOP853", "RKC2", "RKC4", "Rodas5P")
+ALGORITHMS = (
+    "auto", "DP5", "DOP853", "RKC2", "RKC4", "Rodas5P", "ESDIRK547L2SA2", "NewtonKrylov",
+)  # fmt: skip
 # What the engine's integers can hold.
 _UNLIMITED = 2**63 - 1
 SOLVERS = ("auto", "newton", "bfgs", "lbfgs")
@@ -31,7 +33,7 @@ class TrainOptions:
     ----------
     alg : str or Rule
         Integrator of the gradient flow: ``"DP5"`` and ``"DOP853"`` (explicit, of order 5 and 8),
-        ``"RKC2"`` and ``"RKC4"`` (explicit and stabilized), ``"Rodas5P"`` and ``"Kvaerno5"``
+        ``"RKC2"`` and ``"RKC4"`` (explicit and stabilized), ``"Rodas5P"`` and ``"ESDIRK547L2SA2"``
         (implicit, with the exact Hessian), ``"NewtonKrylov"`` (implicit, without it) or ``"auto"``.
         Or a discrete dynamics: `GradientDescent`, `HeavyBall`, `Nesterov`, `Adam`, `AdamW`,
         `RMSprop`; its time is the sum of its learning rates. The name of a rule stands for its

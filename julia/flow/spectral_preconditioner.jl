@@ -39,14 +39,6 @@ function precondition!(y::Vector{Float64}, s::SpectralPreconditioner, r::Vector{
     return y
 end
 
-function column_dot(V::Matrix{Float64}, j::Int, r::Vector{Float64})
-    total = 0.0
-    @inbounds @simd for i in eachindex(r)
-        total += V[i, j] * r[i]
-    end
-    return total
-end
-
 function subtract_column!(y::Vector{Float64}, V::Matrix{Float64}, j::Int, c::Float64)
     @inbounds @simd for i in eachindex(y)
         y[i] -= c * V[i, j]
