@@ -4,6 +4,7 @@ flow to known accuracy, and second-order optimization to true minima, with the s
 """
 module MLPFlow
 
+using CRC32c
 using LinearAlgebra
 using Mmap
 using Random

@@ -3,3 +3,6 @@
 include("msgpack_arrays.jl")
 include("msgpack_write.jl")
 include("msgpack_read.jl")
+include("snapshot.jl")
+include("atomic_file.jl")
+include("checked_file.jl")
