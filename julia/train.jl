@@ -9,7 +9,7 @@ What a training run found.
   frozen) at the result
 - `converged`: the tolerance on the gradient norm or on the loss was met; `status`: why the run ended
 - `flow::Union{FlowResult,Nothing}`, `optim::Union{OptimResult,Nothing}`: its two parts, `nothing` when not run
-- `total_time`: seconds; `options`: the keywords of the run
+- `total_time`: seconds; `options`: the keywords of the run; `warnings`: sentences about what went wrong on the way without ending it
 """
 struct Training
     init::Vector{Float64}
@@ -22,6 +22,7 @@ struct Training
     optim::Union{OptimResult,Nothing}
     total_time::Float64
     options::Dict{Symbol,Any}
+    warnings::Vector{String}
 end
 
 # Every default of training, once.
@@ -32,26 +33,17 @@ const TRAINING_DEFAULTS = (alg = :auto, maxT = Inf, abstol = 1e-6, reltol = 1e-6
                            patience = 10^6)
 
 """
-    run_training(o::AbstractObjective, x0; monitor = NoMonitor(), alg = :auto, maxT = Inf, abstol = 1e-6, reltol = 1e-6,
+    run_training(o::AbstractObjective, x0 = nothing; monitor = NoMonitor(), alg = :auto, maxT = Inf, abstol = 1e-6, reltol = 1e-6,
                  maxtime_ode = 180, maxiterations_ode = 10^6, maxevaluations_ode = typemax(Int),
                  n_samples_trajectory = 100, tauinv = nothing, min_gnorm = 1e-15, minloss = 2e-32, batchsize = nothing,
-                 batchseed = 0, replacement = false,
-                 optim_solver = :auto, maxtime_optim = 120, maxiterations_optim = 10^5, patience = 10^6) -> Training
+                 batchseed = 0, replacement = false, optim_solver = :auto, maxtime_optim = 120,
+                 maxiterations_optim = 10^5, patience = 10^6, checkpoint = nothing, checkpoint_interval = 60,
+                 resume = nothing) -> Training
 
 Follow the gradient flow of any objective from `x0` (length P), or a discrete dynamics, then optimize from its best point; see
 [`train`](@ref) for the keywords.
 """
-function run_training(o::AbstractObjective, x0::AbstractVector; monitor::AbstractMonitor = NoMonitor(), kwargs...)
-    unknown = setdiff(keys(kwargs), keys(TRAINING_DEFAULTS))
-    isempty(unknown) || throw(ArgumentError("expected the keywords $(join(keys(TRAINING_DEFAULTS), ", ")), got $(first(unknown))"))
-    options = merge(TRAINING_DEFAULTS, values(kwargs))
-    dynamics = chosen_dynamics(options.alg, options.batchsize)
-    start = time()
-    init = collect(Float64, x0)
-    flow = wants_flow(options) ? flow_phase(o, init, dynamics, options, monitor) : nothing
-    optim = wants_optim(flow, options) ? optim_phase(o, flow_point(flow, init), options, monitor) : nothing
-    return assemble(o, init, flow, optim, options, time() - start)
-end
+run_training(o::AbstractObjective, x0 = nothing; kwargs...) = carry_out(training_plan(o, x0; kwargs...))
 
 wants_flow(options) = options.maxtime_ode != 0 && options.maxiterations_ode != 0 && options.maxevaluations_ode != 0 &&
     options.maxT != 0
@@ -66,18 +58,22 @@ function chosen_dynamics(alg, batchsize)
     return alg
 end
 
-flow_phase(o, x, rule::AbstractRule, options, monitor) =
-    descend(o, x, rule; maxT = options.maxT, maxtime = options.maxtime_ode, maxiterations = options.maxiterations_ode,
-            maxevaluations = options.maxevaluations_ode, min_gnorm = options.min_gnorm, minloss = options.minloss, tauinv = options.tauinv,
-            n_samples = options.n_samples_trajectory, batchsize = options.batchsize, batchseed = options.batchseed,
-            replacement = options.replacement, monitor = monitor)
+flow_phase(o, x, options, plan, saved) =
+    flow_phase(o, x, chosen_dynamics(options.alg, options.batchsize), options, plan, saved)
 
-flow_phase(o, x, alg, options, monitor) =
+flow_phase(o, x, rule::AbstractRule, options, plan, saved) =
+    descend(o, x, rule; maxT = options.maxT, maxtime = options.maxtime_ode, maxiterations = options.maxiterations_ode,
+            maxevaluations = options.maxevaluations_ode, min_gnorm = options.min_gnorm, minloss = options.minloss,
+            tauinv = options.tauinv, n_samples = options.n_samples_trajectory, batchsize = options.batchsize,
+            batchseed = options.batchseed, replacement = options.replacement, monitor = plan.monitor,
+            checkpointer = plan.checkpointer, saved = saved)
+
+flow_phase(o, x, alg, options, plan, saved) =
     integrate(o, x; alg = alg, maxT = options.maxT, abstol = options.abstol, reltol = options.reltol,
               maxtime = options.maxtime_ode, maxiterations = options.maxiterations_ode,
               maxevaluations = options.maxevaluations_ode, tauinv = options.tauinv,
               min_gnorm = options.min_gnorm, minloss = options.minloss, n_samples = options.n_samples_trajectory,
-              monitor = monitor)
+              monitor = plan.monitor, checkpointer = plan.checkpointer, saved = saved)
 
 # The best point of the flow; its end where the gradient met the tolerance there, since rounding decides between their losses.
 flow_point(::Nothing, init) = init
@@ -89,14 +85,15 @@ wants_optim(flow, options) = options.maxtime_optim != 0 && options.maxiterations
     (flow === nothing || !(flow.status in FINAL_FLOW_STATUSES))
 
 # A parameter that the flow freezes (tauinv = 0) stays frozen in the optimizer.
-function optim_phase(o, x, options, monitor)
+function optim_phase(o, x, options, plan, saved)
     free = free_indices(options.tauinv, length(x))
     budgets = (solver = options.optim_solver, min_gnorm = options.min_gnorm, minloss = options.minloss,
-               maxtime = options.maxtime_optim, maxiterations = options.maxiterations_optim, patience = options.patience)
-    length(free) == length(x) && return optimize(o, x; monitor = monitor, budgets...)
+               maxtime = options.maxtime_optim, maxiterations = options.maxiterations_optim, patience = options.patience,
+               checkpointer = plan.checkpointer, saved = saved)
+    length(free) == length(x) && return optimize(o, x; monitor = plan.monitor, budgets...)
     isempty(free) && return nothing
     restricted = RestrictedObjective(o, x, free)
-    return with_point(optimize(restricted, x[free]; monitor = FullPointMonitor(monitor, restricted), budgets...), restricted)
+    return with_point(optimize(restricted, x[free]; monitor = FullPointMonitor(plan.monitor, restricted), budgets...), restricted)
 end
 
 free_indices(::Nothing, P::Int) = collect(1:P)
@@ -118,7 +115,7 @@ with_point(r::OptimResult, restricted::RestrictedObjective) =
                 r.time, r.converged)
 
 # The optimizer's point where it ran; else the best point of the flow, or the start.
-function assemble(o, init, flow, optim, options, seconds)
+function assemble(o, init, flow, optim, options, seconds, warnings)
     last_part = optim !== nothing ? optim : flow
     x = optim !== nothing ? optim.x : flow_point(flow, init)
     g = gradient!(similar(x), o, x)
@@ -126,15 +123,17 @@ function assemble(o, init, flow, optim, options, seconds)
     gnorm = infinity_norm(g, free_indices(options.tauinv, length(x)))
     converged = gnorm <= options.min_gnorm || final_loss <= options.minloss
     status = last_part === nothing ? :not_run : last_part.status
-    return Training(init, copy(x), final_loss, gnorm, converged, status, flow, optim, seconds, Dict{Symbol,Any}(pairs(options)))
+    return Training(init, copy(x), final_loss, gnorm, converged, status, flow, optim, seconds, Dict{Symbol,Any}(pairs(options)),
+                    warnings)
 end
 
 """
-    train(net, p; losstype = net.losstype, maxnorm = Inf, merge = nothing,
+    train(net, p = nothing; losstype = net.losstype, maxnorm = Inf, merge = nothing,
           alg = :auto, maxT = Inf, abstol = 1e-6, reltol = 1e-6, tauinv = nothing,
           maxtime_ode = 180, maxiterations_ode = 10^6, maxevaluations_ode = typemax(Int), n_samples_trajectory = 100,
           optim_solver = :auto, maxtime_optim = 120, maxiterations_optim = 10^5, patience = 10^6,
           min_gnorm = 1e-15, minloss = 2e-32, batchsize = nothing, batchseed = 0, replacement = false,
+          checkpoint = nothing, checkpoint_interval = 60, resume = nothing,
           verbosity = 1, show_progress = verbosity > 0, progress_interval = 5, result = :dict,
           include = nothing, exclude = String[]) -> Dict
 
@@ -151,24 +150,35 @@ Follow the gradient flow of the loss from `p`, or a discrete dynamics, then opti
 - `min_gnorm`: infinity norm of the gradient, `minloss`: loss at which a run ends as converged
 - `batchsize`: samples a step of a rule, `nothing`: all (a flow uses all); `batchseed`: of their order; `replacement`: each step
   draws its samples
+- `checkpoint`: a file that the state of the run is written to every `checkpoint_interval` seconds (0: after each step), at the end
+  of the flow and of the run, atomically. A write that fails is a warning, not the end of the run
+- `resume`: such a file, to go on with its run, to the same bits as without a pause where no budget in seconds plays a part. The
+  network, its data and the keywords must be those of the file; what is not given, `p` included, is taken from there, and budgets
+  (`maxT`, `maxtime_*`, `maxiterations_*`, `maxevaluations_ode`, `min_gnorm`, `minloss`, `patience`) may be changed to go further.
+  It is then written to again, unless `checkpoint` says another place or `nothing`. `resume = true` goes on from `checkpoint` if
+  that exists and starts afresh otherwise
 - `result = :raw` returns the `Training` instead of the dictionary; `include`, `exclude`: keys of the dictionary to keep
   or to leave out
 
 Keys: loss, ode_loss, gnorm, gnorm_regularized, init, x, ode_x (dictionaries "w1" => matrix), trajectory (time => dictionary),
 loss_curve, ode_iterations, optim_iterations, ode_time_run, optim_time_run, total_time, ode_stopped_by, optim_stopped_by,
-status, message, converged, input, target, layerspec, weights, teacher. `gnorm` is the gradient norm of the data's loss,
+status, message, converged, warnings, input, target, layerspec, weights, teacher. `gnorm` is the gradient norm of the data's loss,
 `gnorm_regularized` that of the loss with penalties. Ctrl-C ends the run with the best point so far.
 """
-function train(net::Net, p; losstype::AbstractLoss = net.losstype, maxnorm::Real = Inf, merge = nothing,
+function train(net::Net, p = nothing; losstype = missing, maxnorm = missing, merge = missing,
                verbosity::Integer = 1, show_progress::Bool = verbosity > 0, progress_interval::Real = 5,
-               result::Symbol = :dict, include = nothing, exclude = String[], monitor = nothing, kwargs...)
+               result::Symbol = :dict, include = nothing, exclude = String[], monitor = nothing, checkpoint = missing,
+               resume = nothing, kwargs...)
     result in (:dict, :raw) || throw(ArgumentError("expected result to be :dict or :raw, got :$result"))
-    o = objective(net; losstype = losstype, maxnorm = maxnorm, merge = merge)
-    x0 = flat_params(net, p)
+    saved = saved_run(resume, checkpoint)
+    loss, c, merged = penalties_of(saved, net.losstype, losstype, maxnorm, merge)
+    o = objective(net; losstype = loss, maxnorm = c, merge = merged)
+    x0 = p === nothing ? nothing : flat_params(net, p)
     watch = monitor === nothing ? TextMonitor(interval = progress_interval, show = show_progress) : monitor
-    run = disable_sigint(() -> run_training(o, x0; monitor = watch, kwargs...))
+    run = disable_sigint(() -> run_training(o, x0; monitor = watch, checkpoint = checkpoint, resume = saved, kwargs...))
+    foreach(sentence -> @warn(sentence), run.warnings)
     result === :raw && return run
-    return selected(training_dict(net, run, losstype), include, exclude)
+    return selected(training_dict(net, run, loss), include, exclude)
 end
 
 selected(d::Dict, include, exclude) =
@@ -180,7 +190,8 @@ function training_dict(net::Net, run::Training, losstype::AbstractLoss)
     data_gnorm = maximum(abs, gradient(net, run.x; losstype = losstype))
     return Dict{String,Any}(
         "loss" => run.loss, "gnorm" => data_gnorm, "gnorm_regularized" => run.gnorm, "converged" => run.converged,
-        "status" => run.status, "message" => status_message(run.status), "init" => as_dict(run.init), "x" => as_dict(run.x),
+        "status" => run.status, "message" => status_message(run.status), "warnings" => run.warnings,
+        "init" => as_dict(run.init), "x" => as_dict(run.x),
         "ode_x" => as_dict(flow === nothing ? run.init : flow.x), "ode_loss" => flow === nothing ? NaN : flow.loss,
         "trajectory" => flow === nothing ? Dict{Float64,Any}() :
             Dict{Float64,Any}(t => as_dict(flow.trajectory.x[:, k]) for (k, t) in enumerate(flow.trajectory.t)),

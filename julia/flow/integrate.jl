@@ -16,6 +16,7 @@ mutable struct FlowRun{O<:AbstractObjective,S<:AbstractSampler,M<:AbstractMonito
     sampler::S
     monitor::M
     marks::DecadeMarks
+    checkpointer::Union{Nothing,Checkpointer}
     x0::Vector{Float64}
     loss0::Float64
     best_x::Vector{Float64}
@@ -26,16 +27,20 @@ mutable struct FlowRun{O<:AbstractObjective,S<:AbstractSampler,M<:AbstractMonito
     accepted::Int
     rejected::Int
     algorithm::Symbol
-    handovers::Vector{Tuple{Float64,Symbol}}    # (time, method) of every change of the method, the first one included
+    stretch_times::Vector{Float64}      # when each stretch with one method began,
+    stretch_methods::String             # and the methods, with commas between: text of any length can be restored
     start::Float64
 end
+
+# Everything else is the state of the flow.
+transient(::FlowRun) = (:options, :monitor, :checkpointer, :start)
 
 iterations(run::FlowRun) = run.accepted + run.rejected
 
 """
     integrate(o::AbstractObjective, x0; alg=:auto, maxT=Inf, abstol=1e-6, reltol=1e-6, maxtime=180.0,
               maxiterations=10^6, maxevaluations=typemax(Int), min_gnorm=0.0, minloss=-Inf, tauinv=nothing,
-              n_samples=100, saveat=nothing, dt0=nothing, monitor=NoMonitor()) -> FlowResult
+              n_samples=100, saveat=nothing, dt0=nothing, monitor=NoMonitor(), checkpointer=nothing, saved=nothing) -> FlowResult
 
 Follow the gradient flow dx/dt = -tauinv .* grad L(x) from `x0` (length P).
 
@@ -51,12 +56,14 @@ Follow the gradient flow dx/dt = -tauinv .* grad L(x) from `x0` (length P).
 - `saveat`: times at which the trajectory is sampled instead (the start and the end are added)
 - `dt0`: first step size; chosen when `nothing`
 - `monitor`: sees every step and can end the run
+- `checkpointer`: a `Checkpointer` that keeps the flow's state in a file; `saved`: a `SavedPhase` from such a file, to go on from
+  there, with other budgets where these are given
 
 Failing to get far is a status, not an exception; an `ArgumentError` is thrown for arguments that make no sense.
 """
 function integrate(o::AbstractObjective, x0; alg=:auto, maxT=Inf, abstol=1e-6, reltol=1e-6, maxtime=180.0,
                    maxiterations=10^6, maxevaluations=typemax(Int), min_gnorm=0.0, minloss=-Inf, tauinv=nothing,
-                   n_samples=100, saveat=nothing, dt0=nothing, monitor=NoMonitor())
+                   n_samples=100, saveat=nothing, dt0=nothing, monitor=NoMonitor(), checkpointer=nothing, saved=nothing)
     start = time()
     options = FlowOptions(; alg=alg, maxT=maxT, abstol=abstol, reltol=reltol, maxtime=maxtime,
                           maxiterations=maxiterations, maxevaluations=maxevaluations, min_gnorm=min_gnorm,
@@ -68,11 +75,12 @@ function integrate(o::AbstractObjective, x0; alg=:auto, maxT=Inf, abstol=1e-6, r
     state = FlowState(x)
     algorithm = options.alg === :auto ? first_algorithm(options.tolerance) : options.alg
     run = FlowRun(problem, state, options, PIController(), Switch(evaluation_costs(o), length(x)), sampler, monitor,
-                  DecadeMarks(length(x)), copy(x), NaN, copy(x), NaN, NaN, 0, 0, 0, 0, algorithm, [(0.0, algorithm)], start)
-    return follow!(run)
+                  DecadeMarks(length(x)), checkpointer, copy(x), NaN, copy(x), NaN, NaN, 0, 0, 0, 0, algorithm, [0.0],
+                  String(algorithm), start)
+    return saved === nothing ? follow!(run) : go_on!(run, saved)
 end
 
-# Start, integrate with one method after the other while they hand over, and report.
+# Start, and integrate from there.
 function follow!(run::FlowRun)
     state, options = run.state, run.options
     state.loss = rhs_value!(state.f, state.g, run.problem, state.x)
@@ -80,15 +88,40 @@ function follow!(run::FlowRun)
     run.loss0 = run.best_loss = state.loss
     run.lowest_gnorm = state.gnorm
     if !(isfinite(state.loss) && isfinite(state.gnorm))
+        close_phase!(run.checkpointer, :flow, run, nothing, :nonfinite_start)
         return finish(run, :nonfinite_start)
     elseif options.maxT == 0 || options.maxtime == 0 || options.maxiterations == 0 || options.maxevaluations == 0
         return finish(run, :not_run)
     end
-    status = :handover
+    stepper = make_stepper(run)
+    return pursue!(run, stepper, drive!(run, stepper))
+end
+
+make_stepper(run::FlowRun) = STEPPERS[run.algorithm](length(run.x0))
+
+# Integrate with one method after the other while they hand over, and report.
+function pursue!(run::FlowRun, stepper::AbstractStepper, status::Symbol)
     while status === :handover
-        status = drive!(run, STEPPERS[run.algorithm](length(state.x)))
+        stepper = make_stepper(run)
+        status = drive!(run, stepper)
     end
+    close_phase!(run.checkpointer, :flow, run, stepper, status)
     return finish(run, status)
+end
+
+# The end of a flow that neither time nor budgets can change.
+const FINAL_FLOW_ENDS = (:nonfinite_start, :diverged, :step_underflow)
+
+# A flow taken up where it was saved. One that had ended goes on where its budgets now allow it.
+function go_on!(run::FlowRun, saved::SavedPhase)
+    run.algorithm = Symbol(saved.run["algorithm"])
+    stepper = saved.method === nothing ? nothing : make_stepper(run)
+    take_up!(run, stepper, saved)
+    saved.status in FINAL_FLOW_ENDS && return finish(run, saved.status)
+    reason = saved.status in UNFINISHED ? :continue : stop_reason(run, stepper)
+    reason === :continue || return finish(run, reason)
+    saved.went_on = true
+    return pursue!(run, stepper, drive!(run, stepper, resumed=true))
 end
 
 function wants_handover!(run::FlowRun, stepper::AbstractStepper)
@@ -96,16 +129,17 @@ function wants_handover!(run::FlowRun, stepper::AbstractStepper)
     now = run.algorithm
     run.algorithm = next_algorithm!(run.switch, stepper, run.problem, run.state, run.options.tolerance, run.accepted)
     run.algorithm === now && return false
-    push!(run.handovers, (run.state.t, run.algorithm))
+    push!(run.stretch_times, run.state.t)
+    run.stretch_methods *= ",$(run.algorithm)"
     return true
 end
 
 # The loop. Returns a status, or :handover when another method should go on from here.
-function drive!(run::FlowRun, stepper::AbstractStepper)
+function drive!(run::FlowRun, stepper::AbstractStepper; resumed::Bool=false)
     state, options = run.state, run.options
     tolerance = tighten(options.tolerance, calibration(stepper))
-    restart!(stepper)
-    reset!(run.controller)
+    resumed || restart!(stepper)
+    resumed || reset!(run.controller)
     while true
         status = stop_reason(run, stepper)
         status === :continue || return status
@@ -117,6 +151,7 @@ function drive!(run::FlowRun, stepper::AbstractStepper)
         status === :continue || return status
         answer = signal(run.monitor, :flow, iterations(run), state.t, state.loss, state.gnorm, state.dt, state.x)
         answer === :continue || return answer
+        checkpoint!(run.checkpointer, :flow, run, stepper)
     end
 end
 
@@ -213,7 +248,8 @@ function finish(run::FlowRun, status::Symbol)
     trace = trajectory(run.sampler, run.options.n_samples, problem.objective, run.x0, run.loss0, state)
     return FlowResult(status, state.t, copy(state.x), state.loss, state.gnorm, run.best_x, run.best_loss, growth, trace,
                       iterations(run), run.accepted, run.rejected, problem.gradient_evaluations,
-                      problem.hessian_evaluations, problem.product_evaluations, problem.factorizations, run.algorithm, run.handovers,
+                      problem.hessian_evaluations, problem.product_evaluations, problem.factorizations, run.algorithm, handovers(run),
                       time() - run.start)
 end
 
+handovers(run::FlowRun) = collect(zip(run.stretch_times, Symbol.(split(run.stretch_methods, ','))))

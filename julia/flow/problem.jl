@@ -23,6 +23,8 @@ function FlowProblem(objective::AbstractObjective, tauinv::Vector{Float64}, maxe
     return FlowProblem(objective, tauinv, findall(>(0), tauinv), findall(iszero, tauinv), 0, 0, 0, 0, maxevaluations)
 end
 
+transient(::FlowProblem) = (:objective, :maxevaluations)
+
 evaluations(p::FlowProblem) = p.gradient_evaluations + p.hessian_evaluations + p.product_evaluations
 
 spare_evaluations(p::FlowProblem) = p.maxevaluations - evaluations(p)

@@ -65,6 +65,9 @@ end
 
 STEPPERS[:Rodas5P] = Rodas5P
 
+# Every attempt factorises anew, and so a Hessian of another point and the factors are not worth their room in a file.
+filled(s::Rodas5P) = (H = s.hessian_current ? length(s.stage) : 0, M = 0)
+
 name(::Rodas5P) = :Rodas5P
 error_exponent(::Rodas5P) = 5
 

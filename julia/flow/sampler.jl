@@ -71,6 +71,8 @@ function LogSampler(P::Int, n::Int)
     return LogSampler(zeros(capacity), zeros(P, capacity), zeros(Int, capacity), 0, 1, NaN)
 end
 
+filled(s::LogSampler) = (t = s.count, x = s.count, index = s.count)
+
 grid_index(s::LogSampler, t::Float64) = floor(Int, log2(t / s.first_time) / LOG_GRID)
 
 function record!(s::LogSampler, stepper::AbstractStepper, problem::FlowProblem, state::FlowState, tnew::Float64)

@@ -22,6 +22,8 @@ function Curve()
     return Curve(zeros(Int, CURVE_CAPACITY), zeros(CURVE_CAPACITY), zeros(CURVE_CAPACITY), 0, 0, 1, (0, NaN, NaN))
 end
 
+filled(c::Curve) = (iteration = c.count, loss = c.count, gnorm = c.count)
+
 function add!(c::Curve, iteration::Int, loss::Float64, gnorm::Float64)
     c.last = (iteration, loss, gnorm)
     keep = iszero(c.seen % c.stride)

@@ -7,7 +7,8 @@ const LARGEST_DENSE = 5000
 
 """
     optimize(o::AbstractObjective, x0; solver=:auto, min_gnorm=1e-15, minloss=2e-32, maxtime=120.0,
-             maxiterations=10^5, maxevaluations=typemax(Int), patience=10^6, monitor=NoMonitor()) -> OptimResult
+             maxiterations=10^5, maxevaluations=typemax(Int), patience=10^6, monitor=NoMonitor(),
+             checkpointer=nothing, saved=nothing) -> OptimResult
 
 Minimise `o` from `x0` (length P), to the rounding level if the tolerances ask for it.
 
@@ -18,16 +19,20 @@ Minimise `o` from `x0` (length P), to the rounding level if the tolerances ask f
 - `maxtime` (seconds), `maxiterations`, `maxevaluations` (gradients and Hessians, never exceeded): budgets
 - `patience`: stop after so many iterations without a lower loss
 - `monitor`: sees every iteration and can end the run
+- `checkpointer`: a `Checkpointer` that keeps the state in a file; `saved`: a `SavedPhase` from such a file, to go on from there,
+  with other budgets where these are given
 
 Failing to converge is a status, not an exception; an `ArgumentError` is thrown for arguments that make no sense.
 """
 function optimize(o::AbstractObjective, x0; solver=:auto, min_gnorm=1e-15, minloss=2e-32, maxtime=120.0,
-                  maxiterations=10^5, maxevaluations=typemax(Int), patience=10^6, monitor=NoMonitor())
+                  maxiterations=10^5, maxevaluations=typemax(Int), patience=10^6, monitor=NoMonitor(),
+                  checkpointer=nothing, saved=nothing)
     start = time()
     options = OptimOptions(; solver=solver, min_gnorm=min_gnorm, minloss=minloss, maxtime=maxtime,
                            maxiterations=maxiterations, maxevaluations=maxevaluations, patience=patience)
-    run = OptimRun(o, x0, options, monitor, start)
-    return minimize!(run, make_method(options.solver, length(run.x)))
+    run = OptimRun(o, x0, options, monitor, start, checkpointer)
+    method = make_method(options.solver, length(run.x))
+    return saved === nothing ? minimize!(run, method) : go_on!(run, method, saved)
 end
 
 function make_method(solver::Symbol, P::Int)
@@ -39,11 +44,26 @@ end
 function minimize!(run::OptimRun, method::AbstractMethod)
     options = run.options
     finite = evaluate_start!(run)
-    finite || return finish(run, method, :nonfinite_start)
+    finite || return close!(run, method, :nonfinite_start)
     budget = min(options.maxtime, options.maxiterations, options.maxevaluations)
     budget == 0 && return finish(run, method, :not_run)
     prepare!(method, run)
-    return finish(run, method, loop!(run, method))
+    return close!(run, method, loop!(run, method))
+end
+
+function close!(run::OptimRun, method::AbstractMethod, status::Symbol)
+    close_phase!(run.checkpointer, :optim, run, method, status)
+    return finish(run, method, status)
+end
+
+# The end of an optimization that neither time nor budgets can change.
+const FINAL_OPTIM_ENDS = (:nonfinite_start, :diverged, :stalled)
+
+# An optimization taken up where it was saved. One that had ended goes on where its budgets now allow it.
+function go_on!(run::OptimRun, method::AbstractMethod, saved::SavedPhase)
+    take_up!(run, method, saved)
+    saved.status in FINAL_OPTIM_ENDS && return finish(run, method, saved.status)
+    return close!(run, method, loop!(run, method))
 end
 
 function loop!(run::OptimRun, method::AbstractMethod)
@@ -57,6 +77,7 @@ function loop!(run::OptimRun, method::AbstractMethod)
         status === :accepted || status === :rejected || return status
         answer = signal(run.monitor, :optim, run.iterations, 0.0, run.loss, run.gnorm, stepsize(method), run.x)
         answer === :continue || return answer
+        checkpoint!(run.checkpointer, :optim, run, method)
     end
 end
 

@@ -26,6 +26,7 @@ mutable struct OptimRun{O<:AbstractObjective,M<:AbstractMonitor}
     objective::O
     options::OptimOptions
     monitor::M
+    checkpointer::Union{Nothing,Checkpointer}
     x::Vector{Float64}
     loss::Float64
     g::Vector{Float64}
@@ -48,10 +49,14 @@ mutable struct OptimRun{O<:AbstractObjective,M<:AbstractMonitor}
     start::Float64
 end
 
-function OptimRun(o::AbstractObjective, x0, options::OptimOptions, monitor::AbstractMonitor, start::Float64)
+# Everything else is the state of the optimization.
+transient(::OptimRun) = (:objective, :options, :monitor, :checkpointer, :start)
+
+function OptimRun(o::AbstractObjective, x0, options::OptimOptions, monitor::AbstractMonitor, start::Float64,
+                  checkpointer::Union{Nothing,Checkpointer}=nothing)
     x = checked_start(o, x0)
-    return OptimRun(o, options, monitor, x, NaN, zero(x), NaN, copy(x), zero(x), copy(x), NaN, NaN, NaN, 0, 0, 0, 0, 0,
-                    0, false, Inf, Curve(), start)
+    return OptimRun(o, options, monitor, checkpointer, x, NaN, zero(x), NaN, copy(x), zero(x), copy(x), NaN, NaN, NaN,
+                    0, 0, 0, 0, 0, 0, false, Inf, Curve(), start)
 end
 
 infinity_norm(g::Vector{Float64}) = norm(g, Inf)

@@ -28,6 +28,8 @@ end
 
 SpectralModel(P::Int) = SpectralModel(zeros(P, P), zeros(P), zeros(P, P), zeros(P), zeros(P), 0.0)
 
+filled(::SpectralModel) = (H = 0,)      # the decomposition has overwritten it
+
 """
     decompose!(model, g, loss) -> Bool
 
