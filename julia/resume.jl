@@ -3,8 +3,8 @@
 # The rule: a resumed run is the run that the keywords would have made from the start. Keywords that are not given are those
 # of the checkpoint; those that are given must be the same, but for budgets, which may be changed to go further.
 
-const BUDGETS = (:maxT, :maxtime_ode, :maxiterations_ode, :maxtime_optim, :maxiterations_optim, :min_gnorm, :minloss,
-                 :patience)
+const BUDGETS = (:maxT, :maxtime_ode, :maxiterations_ode, :maxevaluations_ode, :maxtime_optim, :maxiterations_optim,
+                 :min_gnorm, :minloss, :patience)
 
 const PROJECT_FILE = joinpath(@__DIR__, "..", "Project.toml")
 Base.include_dependency(PROJECT_FILE)

@@ -11,6 +11,7 @@ import numpy as np
 
 from ._check import as_number, as_truth, as_whole, check_finite, shown
 from ._hints import did_you_mean
+from .checkpoint import checked_path
 from .params import Params, checked_vector
 from .progress import Progress
 from .rules import RULES, Rule, rule_named
@@ -70,6 +71,13 @@ class TrainOptions:
         A run has converged when the loss is at most this.
     patience : int
         Iterations of the optimizer without improvement after which it ends.
+    checkpoint : path, optional
+        A file to which the state of the run is written now and then, atomically.
+    checkpoint_interval : float
+        Seconds between two checkpoints; 0 for one after every step. There is also one at the end of
+        the flow and of the run.
+    resume : path or bool, optional
+        A checkpoint to go on from. True: from ``checkpoint`` if that file exists.
     verbosity : int
         0 shows nothing.
     progress : bool or callable, optional
@@ -99,6 +107,9 @@ class TrainOptions:
     min_gnorm: float = 1e-15
     minloss: float = 2e-32
     patience: int = 10**6
+    checkpoint: Any = None
+    checkpoint_interval: float = 60.0
+    resume: Any = None
     verbosity: int = 1
     progress: bool | Callable[[Progress], object] | None = None
     callback: Callable[[Progress], object] | None = None
@@ -205,6 +216,10 @@ def _function(value: Any, name: str) -> Any:
     raise TypeError(f"{name}: expected a function or None, got {shown(value)}")
 
 
+def _resume(value: Any, name: str) -> str | bool | None:
+    return value if isinstance(value, bool) else checked_path(value, name)
+
+
 def _progress(value: Any, name: str) -> Any:
     if value is None or isinstance(value, bool) or callable(value):
         return value
@@ -230,6 +245,9 @@ _CHECKS: dict[str, Callable[[Any, str], Any]] = {
     "min_gnorm": _not_negative,
     "minloss": as_number,
     "patience": _count,
+    "checkpoint": checked_path,
+    "checkpoint_interval": _not_negative,
+    "resume": _resume,
     "verbosity": as_whole,
     "progress": _progress,
     "callback": _function,

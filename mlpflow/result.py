@@ -178,6 +178,8 @@ class TrainResult:
         The keywords of the run.
     net : Net
         What was trained.
+    warnings : tuple of str
+        What went wrong on the way without ending the run.
     """
 
     params: Params
@@ -192,6 +194,7 @@ class TrainResult:
     data_gnorm: float
     options: dict[str, Any]
     net: Net
+    warnings: tuple[str, ...] = ()
 
     @property
     def message(self) -> str:
@@ -324,6 +327,7 @@ def result_from_engine(reply: dict[str, Any], net: Net, options: dict[str, Any])
         data_gnorm=reply["data_gnorm"],
         options=options,
         net=net,
+        warnings=tuple(reply["warnings"]),
     )
 
 

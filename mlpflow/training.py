@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
 
 from .batches import checked_batchsize
+from .checkpoint import checkpoint_arguments, effective_options
 from .engine.selection import current_engine
 from .net import Net
 from .objective import checked_merge
@@ -22,21 +24,20 @@ __all__ = ["train"]
 _REPORT_EVERY = 0.1
 
 
-def train(net: Net, p: Any, **keywords: Any) -> TrainResult:
+def train(net: Net, p: Any = None, **keywords: Any) -> TrainResult:
     """Follow the gradient flow of the loss, or a discrete dynamics, then optimize to a minimum.
 
     Parameters
     ----------
     net : Net
     p : Params or array of shape (P,)
-        Where to start.
+        Where to start. A run that is resumed does without, or must have started there.
     **keywords
         alg, maxT, abstol, reltol, maxtime_ode, maxiterations_ode, maxevaluations_ode,
         n_samples_trajectory, batchsize, batchseed, replacement, tauinv, maxnorm, merge,
-        optim_solver, maxtime_optim,
-        maxiterations_optim, min_gnorm, minloss, patience, verbosity, progress, callback: see
-        `TrainOptions`. Budgets in iterations make a run reproducible, budgets in seconds are for
-        people.
+        optim_solver, maxtime_optim, maxiterations_optim, min_gnorm, minloss, patience, checkpoint,
+        checkpoint_interval, resume, verbosity, progress, callback: see `TrainOptions`. Budgets in
+        iterations make a run reproducible, budgets in seconds are for people.
 
     Returns
     -------
@@ -47,9 +48,17 @@ def train(net: Net, p: Any, **keywords: Any) -> TrainResult:
     Raises
     ------
     TypeError, ValueError
-        With what was expected and what came, before anything reaches the engine.
+        With what was expected and what came, before any work starts.
+    OSError
+        When there is no file to resume from, or none can be made for the checkpoint.
     EngineError
         When the engine failed.
+
+    Warns
+    -----
+    RuntimeWarning
+        When a checkpoint could not be written, or came from another machine or version. The
+        sentences are also in ``.warnings`` of the result.
 
     Examples
     --------
@@ -67,16 +76,20 @@ def train(net: Net, p: Any, **keywords: Any) -> TrainResult:
     options = TrainOptions.from_keywords(keywords)
     if options.batchsize is not None:
         checked_batchsize(options.batchsize, len(net.inputs))
+    checkpoint = checkpoint_arguments(options, keywords)
+    if p is None and checkpoint["resume"] is None:
+        raise TypeError("train: expected a start p; only a run that is resumed does without")
     arguments = {
         "net": net._key,
-        "p": flat_parameters(p, net.shapes),
+        "p": None if p is None else flat_parameters(p, net.shapes),
         "options": options.for_engine(net.shapes),
         "maxnorm": options.maxnorm,
         "merge": checked_merge(options.merge, net),
         "every": _REPORT_EVERY,
         "callback": options.callback is not None,
+        **checkpoint,
     }
-    bar = _bar(options)
+    bar = _bar(options, keywords if checkpoint["resume"] else _BUDGETS)
     try:
         reply = current_engine().call(
             "train",
@@ -89,13 +102,21 @@ def train(net: Net, p: Any, **keywords: Any) -> TrainResult:
     finally:
         if bar is not None:
             bar.close()
-    return result_from_engine(reply, net, options.to_dict())
+    if "refused" in reply:
+        raise ValueError(reply["refused"])
+    for sentence in reply["warnings"]:
+        warnings.warn(sentence, RuntimeWarning, stacklevel=2)
+    return result_from_engine(reply, net, effective_options(options, checkpoint, reply))
 
 
-def _bar(options: TrainOptions) -> Bar | None:
+_BUDGETS = {"maxtime_ode": "flow", "maxtime_optim": "optim"}
+
+
+def _bar(options: TrainOptions, known: Collection[str]) -> Bar | None:
+    """A bar, and the budgets as far as they are known before the engine has read a checkpoint."""
     if not wants_bar(options.progress, options.verbosity):
         return None
-    return Bar({"flow": options.maxtime_ode, "optim": options.maxtime_optim})
+    return Bar({phase: getattr(options, k) for k, phase in _BUDGETS.items() if k in known})
 
 
 def _show(record: Progress, options: TrainOptions, bar: Bar | None) -> None:

@@ -2,16 +2,41 @@
 
 HANDLERS["train"] = function (call)
     n = network(call)
-    a = call.arguments
-    monitor = ClientMonitor(call, n.order; every=a["every"], callback=a["callback"])
-    # Its own objective: the client may evaluate this network from a callback while the run goes on.
-    settings = objective_settings(call)
-    run = run_training(new_objective(n, settings), parameters(call, n); monitor=monitor,
-                       training_options(a["options"], n.order)...)
+    plan, settings = try
+        client_plan(call, n)
+    catch e
+        # What is wrong with the arguments the client says in its own way.
+        e isa ArgumentError || rethrow()
+        return Dict("refused" => e.msg)
+    end
+    run = carry_out(plan)
     description = describe_training(run, n.order)
     description["data_gnorm"] = settings == NO_PENALTIES ? run.gnorm : data_gnorm(n, run)
+    plan.saved === nothing || (description["options"] = describe_options(run.options, settings, n.order))
     return description
 end
+
+# The plan of the run, and its penalties. `given` are the names of the options that the user has written, all others are
+# defaults: a run that is resumed has its own.
+function client_plan(call::Call, n::Network)
+    a = call.arguments
+    saved = saved_run(get(a, "resume", nothing), nothing)
+    given = saved === nothing ? collect(keys(a["options"])) : a["given"]
+    written(name, shift) = saved === nothing || name in given ? shift(get(a, name, nothing)) : missing
+    _, maxnorm, merged = penalties_of(saved, n.net.losstype, missing, written("maxnorm", as_maxnorm),
+                                      written("merge", shifted_merge))
+    options = Dict(name => a["options"][name] for name in given if haskey(a["options"], name))
+    monitor = ClientMonitor(call, n.order; every=a["every"], callback=a["callback"])
+    saved === nothing || (monitor.started -= round(UInt64, 1e9 * saved.seconds))
+    # Its own objective: the client may evaluate this network from a callback while the run goes on.
+    start = a["p"] === nothing ? nothing : parameters(call, n)
+    plan = training_plan(new_objective(n, (maxnorm, merged)), start; monitor=monitor, checkpoint=get(a, "checkpoint", nothing),
+                         resume=saved, checkpoint_interval=something(get(a, "checkpoint_interval", nothing), Some(missing)),
+                         training_options(options, n.order)...)
+    return plan, (maxnorm, merged)
+end
+
+as_maxnorm(c) = c === nothing ? Inf : Float64(c)
 
 # The norm without the penalties, over the parameters that were not frozen.
 function data_gnorm(n::Network, run)
@@ -54,7 +79,16 @@ make_schedule(d::AbstractDict) = SCHEDULES[d["kind"]](d)
 describe_training(run, order) = Dict{String,Any}(
     "init" => to_python(run.init, order), "x" => to_python(run.x, order), "loss" => run.loss, "gnorm" => run.gnorm,
     "converged" => run.converged, "status" => String(run.status), "total_time" => run.total_time,
-    "flow" => describe_flow(run.flow, order), "optim" => describe_optim(run.optim, order))
+    "flow" => describe_flow(run.flow, order), "optim" => describe_optim(run.optim, order), "warnings" => run.warnings)
+
+# The keywords that a resumed run has had, those of its checkpoint included.
+function describe_options(options, (maxnorm, merged), order)
+    described = Dict{String,Any}(String(name) => value for (name, value) in options)
+    options[:tauinv] isa AbstractVector && (described["tauinv"] = to_python(options[:tauinv], order))
+    described["maxnorm"] = maxnorm
+    described["merge"] = merged === nothing ? nothing : (merged[1] - 1, merged[2] .- 1, merged[3])
+    return described
+end
 
 describe_flow(::Nothing, order) = nothing
 describe_flow(r, order) = Dict(

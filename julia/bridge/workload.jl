@@ -71,7 +71,23 @@ function warm_network(warm, key, input, activation, outputs, target, losstype, w
     end
     rule = Dict{String,Any}("kind" => "Adam", "schedule" => Dict{String,Any}("kind" => "Constant"))
     for (alg, solver) in (("DP5", "newton"), ("Rodas5P", "bfgs"), ("auto", "lbfgs"), (rule, "newton"))
-        warm("train"; net=key, p=p, options=warm_options(alg, solver), every=0.0, callback=false, maxnorm=Inf, merge=nothing)
+        warm_training(warm; net=key, p=p, options=warm_options(alg, solver))
+        mktempdir(folder -> warm_checkpoint(warm, key, p, warm_options(alg, solver), joinpath(folder, "run")))
+    end
+    for alg in ("DOP853", "RKC2", "ESDIRK547L2SA2", "NewtonKrylov")
+        warm_training(warm; net=key, p=p, options=warm_options(alg, "newton"))
+    end
+end
+
+warm_training(warm; arguments...) = warm("train"; every=0.0, callback=false, maxnorm=Inf, merge=nothing, arguments...)
+
+# A run that is taken up again in the middle of its flow, and in that of its optimization.
+function warm_checkpoint(warm, key, p, options, path)
+    shorter(flow, optim) = merge(options, Dict("maxiterations_ode" => flow, "maxiterations_optim" => optim))
+    given = ["maxiterations_ode", "maxiterations_optim"]
+    warm_training(warm; net=key, p=p, options=shorter(2, 0), checkpoint=path, checkpoint_interval=0.0)
+    for (flow, optim) in ((4, 2), (4, 4))
+        warm_training(warm; net=key, p=nothing, options=shorter(flow, optim), checkpoint=path, resume=path, given=given)
     end
 end
 
