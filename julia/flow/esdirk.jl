@@ -51,7 +51,11 @@ STEPPERS[:NewtonKrylov] = NewtonKrylov
 
 name(::ESDIRK{L}) where {L} = method_name(L)
 error_exponent(::ESDIRK) = 5
-calibration(::ESDIRK) = 1.0
+
+# Twenty-one flows of networks (seven architectures, 13 to 121 parameters, starts at one, two and four times the usual size),
+# tolerances 1e-4, 1e-6, 1e-8, all parameters at ten times up to 100, against a reference at 1e-12: the largest error is 1.5
+# tolerances, the median 0.2. With 1.0 the largest is 7.
+calibration(::ESDIRK) = 0.5
 step_cost(::ESDIRK{L}) where {L} = usual_cost(L)
 
 function restart!(s::ESDIRK)
@@ -96,7 +100,7 @@ verify!(s::ESDIRK, problem::FlowProblem, state::FlowState) = nothing
 
 function verify!(s::ESDIRK{DirectSolver}, problem::FlowProblem, state::FlowState)
     s.unverified = false
-    s.correction > 0 || return nothing
+    s.correction > NEWTON_TRIFLE || return nothing
     stage_residual!(s.r, problem, s.dt_past, s.z[7], s.base, state.g)
     guess!(s.r, s.solver, problem, s.dt_past)
     rate = weighted_norm(s.r, s.weight) / s.correction

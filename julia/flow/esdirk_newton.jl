@@ -7,6 +7,7 @@
 
 const NEWTON_LIMIT = 8
 const NEWTON_NOISE = 0.1                # corrections that no longer shrink below this are rounding
+const NEWTON_TRIFLE = 1e-4 * NEWTON_TOLERANCE   # corrections that are good enough, and too small to tell a rate
 const CURVATURE_MEMORY = 0.7            # part of the largest curvature seen that is remembered each time
 
 # -(z - base)/(gamma dt tauinv) - g, which may overwrite g.
@@ -34,7 +35,10 @@ end
 remainder(rate::Float64) = rate < 1 ? rate / (1 - rate) : Inf
 
 # After the first correction the rate is not known; the distance from the Hessian's place tells what it will be.
-expected_rate(s::ESDIRK, extent::Float64, dt::Float64) = extent > 0 ? s.curvature * extent + slack(s.solver, dt) : slack(s.solver, dt)
+function expected_rate(s::ESDIRK, extent::Float64, dt::Float64)
+    changed = extent > 0 ? s.curvature * extent : 0.0
+    return changed + slack(s.solver, dt)
+end
 
 function learn!(s::ESDIRK, rate::Float64, extent::Float64, dt::Float64)
     extent > 0 || return nothing
@@ -55,7 +59,7 @@ function newton!(s::ESDIRK, problem::FlowProblem, state::FlowState, z::Vector{Fl
         reach = extent(s.solver, s.point, s.r)
         rate = m == 1 ? expected_rate(s, reach, state.dt) : size / last
         s.correction = size
-        if size == 0 || remainder(rate) * size <= NEWTON_TOLERANCE
+        if size <= NEWTON_TRIFLE || remainder(rate) * size <= NEWTON_TOLERANCE
             return :converged
         elseif m > 1 && rate >= 1
             return size <= NEWTON_NOISE ? :converged : :slow

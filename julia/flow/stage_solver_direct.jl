@@ -24,10 +24,11 @@ mutable struct DirectSolver <: StageSolver
     place::Vector{Float64}              # where H was evaluated
     dt::Float64                         # step size in M; 0: M is not a factor
     known::Bool                         # H is a finite Hessian
+    borrowed::Bool                      # the last step used the factor of another step size
     age::Renewal
 end
 
-DirectSolver(P::Integer) = DirectSolver(zeros(P, P), zeros(P, P), zeros(P), 0.0, false, Renewal(hessian_price(P)))
+DirectSolver(P::Integer) = DirectSolver(zeros(P, P), zeros(P, P), zeros(P), 0.0, false, false, Renewal(hessian_price(P)))
 
 method_name(::Type{DirectSolver}) = :ESDIRK547L2SA2
 usual_cost(::Type{DirectSolver}) = 8
@@ -38,15 +39,13 @@ function forget!(l::DirectSolver)
 end
 
 function prepare!(l::DirectSolver, problem::FlowProblem, state::FlowState, ahead::Vector{Float64}, curvature::Float64)
-    old = !l.known || l.age.due || curvature * extent(l, ahead, ahead) > SLOWEST_RATE
-    return old ? renew!(l, problem, state, ahead) : refactorize!(l, problem, state, ahead)
-end
-
-# The factor of another step size may do; a Hessian that leaves none is replaced.
-function refactorize!(l::DirectSolver, problem::FlowProblem, state::FlowState, ahead::Vector{Float64})
-    limit = length(ahead) < REFACTORIZE_ALWAYS ? 0.0 : REFACTORIZE_CHANGE
-    l.dt > 0 && slack(l, state.dt) <= limit && return :ready
-    return factorize!(l, problem, state.dt) ? :ready : renew!(l, problem, state, ahead)
+    slow = isfinite(curvature) && curvature * extent(l, ahead, ahead) > SLOWEST_RATE
+    # Steps that became expensive with the factor of another step size say nothing against the Hessian.
+    (slow || !l.known || (l.age.due && !l.borrowed)) && return renew!(l, problem, state, ahead)
+    limit = length(ahead) < REFACTORIZE_ALWAYS || l.age.due ? 0.0 : REFACTORIZE_CHANGE
+    l.borrowed = l.dt > 0 && 0 < slack(l, state.dt) <= limit
+    l.borrowed || l.dt == state.dt || factorize!(l, problem, state.dt) || return renew!(l, problem, state, ahead)
+    return :ready
 end
 
 function renew!(l::DirectSolver, problem::FlowProblem, state::FlowState, place::Vector{Float64})
@@ -64,6 +63,7 @@ function evaluate_hessian!(l::DirectSolver, problem::FlowProblem, place::Vector{
     copyto!(l.place, place)
     l.known = all(isfinite, l.H)
     l.dt = 0.0
+    l.borrowed = false
     renewed!(l.age)
     return l.known ? :ready : :nonfinite
 end
