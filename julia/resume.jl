@@ -107,6 +107,8 @@ takes other things than numbers, text, symbols and arrays of numbers has methods
 option_to_file(value) = value
 option_from_file(default, data) = data
 option_from_file(::Symbol, name::String) = Symbol(name)
+option_to_file(rule::AbstractRule) = describe_rule(rule)
+option_from_file(::Symbol, d::AbstractDict) = make_rule(d)
 
 # All that can make the same computation round differently.
 function versions()

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from ._check import shown
+from .rules import rule_from_engine
 
 if TYPE_CHECKING:
     from .options import TrainOptions
@@ -64,6 +65,8 @@ def effective_options(
     if resumed.get("merge") is not None:
         layer, pair, strength = resumed["merge"]
         resumed["merge"] = (layer, tuple(pair), strength)
+    if isinstance(resumed.get("alg"), dict):
+        resumed["alg"] = rule_from_engine(resumed["alg"])
     return options.to_dict() | resumed | {"checkpoint": arguments["checkpoint"]}
 
 

@@ -15,7 +15,14 @@ from typing import Any
 import numpy as np
 
 from ._check import as_number, as_truth
-from .schedules import Constant, Described, Schedule, as_part, checked_schedule
+from .schedules import (
+    Constant,
+    Described,
+    Schedule,
+    as_part,
+    checked_schedule,
+    schedule_from_engine,
+)
 
 __all__ = [
     "RULES",
@@ -212,3 +219,10 @@ def rule_named(name: str) -> Rule:
             f"mlpflow.{name}(learning_rate=0.1), got {name!r}"
         )
     return rule()  # type: ignore[call-arg]
+
+
+def rule_from_engine(description: dict[str, Any]) -> Rule:
+    """The rule that ``Rule.for_engine`` has described."""
+    options = {name: value for name, value in description.items() if name != "kind"}
+    options["schedule"] = schedule_from_engine(options["schedule"])
+    return RULES[description["kind"]](**options)

@@ -134,3 +134,16 @@ class WarmUp(Schedule):
         self._set("steps", as_whole(self.steps, self._label("steps"), low=1))
         self._set("start", as_part(self.start, self._label("start"), above=True))
         checked_schedule(self.after, self._label("after"))
+
+
+_SCHEDULES: dict[str, type[Schedule]] = {
+    schedule.__name__: schedule for schedule in (Constant, Cosine, StepDecay, WarmUp)
+}
+
+
+def schedule_from_engine(description: dict[str, Any]) -> Schedule:
+    """The schedule that ``Schedule.for_engine`` has described."""
+    options = {name: value for name, value in description.items() if name != "kind"}
+    if isinstance(options.get("after"), dict):
+        options["after"] = schedule_from_engine(options["after"])
+    return _SCHEDULES[description["kind"]](**options)

@@ -63,19 +63,6 @@ function training_option(name, value, order)
     return value
 end
 
-# A rule from {kind, schedule, options}, a schedule from {kind, options}.
-make_rule(d::AbstractDict) =
-    RULES[Symbol(d["kind"])](; schedule=make_schedule(d["schedule"]),
-                             [Symbol(name) => value for (name, value) in d if !(name in ("kind", "schedule"))]...)
-
-const SCHEDULES = Dict{String,Function}(
-    "Constant" => d -> Constant(),
-    "Cosine" => d -> Cosine(d["steps"]; final=d["final"]),
-    "StepDecay" => d -> StepDecay(d["every"]; factor=d["factor"]),
-    "WarmUp" => d -> WarmUp(d["steps"]; start=d["start"], after=make_schedule(d["after"])))
-
-make_schedule(d::AbstractDict) = SCHEDULES[d["kind"]](d)
-
 describe_training(run, order) = Dict{String,Any}(
     "init" => to_python(run.init, order), "x" => to_python(run.x, order), "loss" => run.loss, "gnorm" => run.gnorm,
     "converged" => run.converged, "status" => String(run.status), "total_time" => run.total_time,
@@ -84,6 +71,7 @@ describe_training(run, order) = Dict{String,Any}(
 # The keywords that a resumed run has had, those of its checkpoint included.
 function describe_options(options, (maxnorm, merged), order)
     described = Dict{String,Any}(String(name) => value for (name, value) in options)
+    options[:alg] isa AbstractRule && (described["alg"] = describe_rule(options[:alg]))
     options[:tauinv] isa AbstractVector && (described["tauinv"] = to_python(options[:tauinv], order))
     described["maxnorm"] = maxnorm
     described["merge"] = merged === nothing ? nothing : (merged[1] - 1, merged[2] .- 1, merged[3])

@@ -85,6 +85,7 @@ mutable struct DescentRun{O<:AbstractObjective,R<:AbstractRule,S,B,M<:AbstractMo
     sampler::IterateSampler
     options::DescentOptions
     monitor::M
+    checkpointer::Union{Nothing,Checkpointer}
     pace::Pace
     x0::Vector{Float64}
     loss0::Float64
@@ -92,10 +93,17 @@ mutable struct DescentRun{O<:AbstractObjective,R<:AbstractRule,S,B,M<:AbstractMo
     best_loss::Float64
 end
 
+transient(::DescentRun) = (:rule, :options, :monitor, :checkpointer, :pace)
+transient(::Batches) = (:samples, :full, :last)
+
+start_time(run::DescentRun) = run.pace.start
+set_start_time!(run::DescentRun, start::Float64) = (run.pace.start = start)
+name(run::DescentRun) = name(run.rule)
+
 """
     descend(o::AbstractObjective, x0, rule; maxT = Inf, maxtime = 180.0, maxiterations = 10^6, maxevaluations = typemax(Int),
             min_gnorm = 0.0, minloss = -Inf, tauinv = nothing, n_samples = 100, batchsize = nothing, batchseed = 0, replacement = false,
-            monitor = NoMonitor()) -> FlowResult
+            monitor = NoMonitor(), checkpointer = nothing, saved = nothing) -> FlowResult
 
 Iterate `rule` (`GradientDescent`, `HeavyBall`, `Nesterov`, `Adam`, `AdamW`, `RMSprop`) from `x0` (length P).
 
@@ -109,28 +117,51 @@ Iterate `rule` (`GradientDescent`, `HeavyBall`, `Nesterov`, `Adam`, `AdamW`, `RM
   an order that depends on `batchseed` and the epoch alone, in batches of which the last may be smaller; with `replacement` each step
   draws its samples, and ceil(N/batchsize) steps are an epoch
 - `monitor`: sees every step and can end the run
+- `checkpointer`: a `Checkpointer` that writes the state of the run now and then; `saved`: a `SavedPhase` to go on from
 
 With minibatches loss and gradient of all samples are evaluated at the end of each epoch: there the best point is looked for and
 `min_gnorm` and `minloss` are tested, and what the monitor sees in each step are the last such loss and gradient norm. Batches
 count as gradient evaluations like all samples do. A rise of the loss is no error; a loss that is not finite ends the run as
 `:diverged` at the iterate before. Failing to get far is a status; an `ArgumentError` is thrown for arguments that make no sense.
 """
-function descend(o::AbstractObjective, x0, rule::AbstractRule; options...)
+function descend(o::AbstractObjective, x0, rule::AbstractRule; saved = nothing, options...)
     run = DescentRun(o, x0, rule; options...)
+    saved === nothing || return go_on!(run, saved)
     status = start!(run)
-    return finish(run, status === :continue ? proceed!(run) : status)
+    status === :continue && return pursue!(run)
+    status === :nonfinite_start && close_phase!(run.checkpointer, :flow, run, nothing, status)
+    return finish(run, status)
+end
+
+function pursue!(run::DescentRun)
+    status = proceed!(run)
+    close_phase!(run.checkpointer, :flow, run, nothing, status)
+    return finish(run, status)
+end
+
+# The end of an iteration that neither time nor budgets can change.
+const FINAL_DESCENT_ENDS = (:nonfinite_start, :diverged, :schedule_finished)
+
+# A run taken up where it was saved. One that had ended goes on where its budgets now allow it.
+function go_on!(run::DescentRun, saved::SavedPhase)
+    take_up!(run, nothing, saved)
+    saved.status in FINAL_DESCENT_ENDS && return finish(run, saved.status)
+    reason = saved.status in UNFINISHED ? :continue : stop_reason!(run)
+    reason === :continue || return finish(run, reason)
+    saved.went_on = true
+    return pursue!(run)
 end
 
 function DescentRun(o::AbstractObjective, x0, rule::AbstractRule; maxT = Inf, maxtime = 180.0, maxiterations = 10^6,
                     maxevaluations = typemax(Int), min_gnorm = 0.0, minloss = -Inf, tauinv = nothing, n_samples = 100, batchsize = nothing, batchseed = 0,
-                    replacement = false, monitor = NoMonitor())
+                    replacement = false, monitor = NoMonitor(), checkpointer = nothing)
     start = time()
     options = DescentOptions(maxT, maxtime, maxiterations, maxevaluations, min_gnorm, minloss, n_samples)
     x = checked_start(o, x0)
     P = length(x)
     problem = FlowProblem(o, checked_tauinv(tauinv, P), options.maxevaluations)
     return DescentRun(problem, rule, memory(rule, P), batches(o, batchsize, batchseed, replacement), Iterate(x),
-                      IterateSampler(P, options.n_samples), options, monitor, Pace(start), x, NaN, copy(x), NaN)
+                      IterateSampler(P, options.n_samples), options, monitor, checkpointer, Pace(start), x, NaN, copy(x), NaN)
 end
 
 function start!(run::DescentRun)
@@ -152,6 +183,7 @@ function proceed!(run::DescentRun)
             return :diverged
         end
         at.iteration >= run.sampler.next && keep!(run.sampler, at.iteration, at.t, known_loss(at), at.x)
+        checkpoint!(run.checkpointer, :flow, run, nothing)
         answer = signal(run.monitor, :flow, at.iteration, at.t, at.loss, at.gnorm, at.rate, at.x)
         answer === :continue || return answer
     end

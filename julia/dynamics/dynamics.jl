@@ -5,6 +5,7 @@
 #     sgd.jl          gradient descent, heavy ball, Nesterov
 #     adam.jl         Adam, AdamW
 #     rmsprop.jl      RMSprop
+#     describe.jl     rules as plain data
 #     minibatches.jl  the order of the samples, epoch by epoch
 #     batches.jl      the loss of a batch
 #     iterates.jl     the trajectory
@@ -15,6 +16,7 @@ include("rules.jl")
 include("sgd.jl")
 include("adam.jl")
 include("rmsprop.jl")
+include("describe.jl")
 include("minibatches.jl")
 include("batches.jl")
 include("iterates.jl")

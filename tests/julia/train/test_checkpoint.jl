@@ -42,6 +42,8 @@ bits(r) = [name => msgpack(snapshot(getfield(r, name))) for name in fieldnames(t
 same_run(a, b) = isequal(a.x, b.x) && a.loss === b.loss && a.gnorm === b.gnorm && a.status === b.status && a.converged === b.converged &&
     isequal(a.init, b.init) && bits(a.flow) == bits(b.flow) && bits(a.optim) == bits(b.optim) && a.options == b.options && isempty(b.warnings)
 
+same_run_but_options(a, b) = isequal(a.x, b.x) && bits(a.flow) == bits(b.flow) && bits(a.optim) == bits(b.optim)
+
 "Train with an interruption after each of `steps`, then to the end; how many runs it took."
 function train_in_pieces(net, p, path, steps; kwargs...)
     train(net, p; checkpoint = path, monitor = Stop(steps[1]), kwargs...)
@@ -71,6 +73,30 @@ end
         @test readdir(dirname(path)) == ["run.ckpt"]
     end
     @test (length(methods) > 1) == (alg === :auto)      # which has handed over on the way
+end
+
+@testset "the same bits, $(MLPFlow.name(rule)), batches of $batchsize" for (rule, batchsize, replacement) in (
+        (GradientDescent(learning_rate = 0.05), nothing, false), (HeavyBall(learning_rate = 0.02), 7, false),
+        (Nesterov(learning_rate = 0.02, schedule = WarmUp(20, after = Cosine(100))), 16, true),
+        (Adam(learning_rate = 0.02, amsgrad = true), 9, false), (AdamW(learning_rate = 0.02), nothing, false),
+        (RMSprop(learning_rate = 0.01, momentum = 0.5, centered = true, schedule = StepDecay(30)), 13, false))
+    net, p = small_problem()
+    options = (alg = rule, batchsize = batchsize, batchseed = 3, replacement = replacement, BUDGET...)
+    whole = train(net, p; options...)
+    @test whole.flow.iterations == 120 && whole.flow.algorithm === MLPFlow.name(rule)
+    in_folder() do path
+        @test same_run(whole, train(net, p; checkpoint = path, checkpoint_interval = 0, options...))
+        @test same_run(whole, train_in_pieces(net, p, path, rand(MersenneTwister(5), 1:9, 60); options...))
+        for step in (2, 3, 17, 120, 122)
+            @test_throws ErrorException train(net, p; checkpoint = path, checkpoint_interval = 0, monitor = Stop(step, :throw), options...)
+            @test same_run(whole, train(net; resume = path, verbosity = 0, result = :raw))
+        end
+        @test_throws ArgumentError train(net; resume = path, verbosity = 0, result = :raw, alg = Adam(learning_rate = 0.5))
+        @test_throws ArgumentError train(net; resume = path, verbosity = 0, result = :raw, batchseed = 4)
+        # More steps than were asked for in the beginning.
+        more = train(net; resume = path, verbosity = 0, result = :raw, maxiterations_ode = 150)
+        @test same_run_but_options(more, train(net, p; options..., maxiterations_ode = 150))
+    end
 end
 
 @testset "at every single step" begin
