@@ -100,7 +100,7 @@ def test_right_hand_side(problem):
 
 
 @pytest.mark.parametrize("tolerance", [1e-4, 1e-6, 1e-8])
-@pytest.mark.parametrize("alg", ["DP5", "Rodas5P", "auto"])
+@pytest.mark.parametrize("alg", ["DP5", "DOP853", "Rodas5P", "auto"])
 def test_flow(problem, alg, tolerance):
     net, p, tauinv, reference, _ = problem
     for t, expected in zip(TIMES, reference, strict=True):
