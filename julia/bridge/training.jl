@@ -70,8 +70,7 @@ describe_training(run, order) = Dict{String,Any}(
 
 # The keywords that a resumed run has had, those of its checkpoint included.
 function describe_options(options, (maxnorm, merged), order)
-    described = Dict{String,Any}(String(name) => value for (name, value) in options)
-    options[:alg] isa AbstractRule && (described["alg"] = describe_rule(options[:alg]))
+    described = Dict{String,Any}(String(name) => option_to_file(value) for (name, value) in options)
     options[:tauinv] isa AbstractVector && (described["tauinv"] = to_python(options[:tauinv], order))
     described["maxnorm"] = maxnorm
     described["merge"] = merged === nothing ? nothing : (merged[1] - 1, merged[2] .- 1, merged[3])
