@@ -8,7 +8,7 @@
 #     rodas5p.jl      L-stable Rosenbrock, order 5, exact Hessian
 #     spectral_radius.jl, chebyshev_stages.jl, hermite.jl     what stabilized explicit methods share
 #     rkc2.jl         stabilized explicit, order 2
-#     rkc4.jl         stabilized explicit, order 4
+#     rkc3.jl         stabilized explicit, order 3 from past points
 #     esdirk*.jl      L-stable diagonally implicit, order 5: tableau, stages, predictor, Newton's iteration, with
 #     stage_solver_direct.jl   Hessian and factorisation kept over many steps, or
 #     stage_solver_krylov.jl   conjugate gradients with products of the Hessian (and spectral_preconditioner.jl)
@@ -32,7 +32,6 @@ include("spectral_radius.jl")
 include("chebyshev_stages.jl")
 include("hermite.jl")
 include("rkc2.jl")
-include("rkc4.jl")
 include("esdirk_tableau.jl")
 include("stage_solver.jl")
 include("stage_solver_direct.jl")
@@ -42,6 +41,7 @@ include("esdirk.jl")
 include("esdirk_predictor.jl")
 include("esdirk_newton.jl")
 include("controller.jl")
+include("rkc3.jl")
 include("switching.jl")
 include("sampler.jl")
 include("growth.jl")
