@@ -130,7 +130,7 @@ end
 
 # The error of a step of order p, kept below the tolerance, lets errors of tol^(p/(p+1)) come together over the flow. To
 # make these proportional to the tolerance, the part that one step may use up shrinks with it below PROPORTIONAL_FROM.
-const PROPORTIONAL_FROM = 1e-5
+const PROPORTIONAL_FROM = 3e-7
 
 function proportional(tol::Tolerance, p::Int)
     return tighten(tol, min(1.0, max(tol.abstol, tol.reltol) / PROPORTIONAL_FROM)^(1 / p))

@@ -44,8 +44,9 @@ iterations(run::FlowRun) = run.accepted + run.rejected
 
 Follow the gradient flow dx/dt = -tauinv .* grad L(x) from `x0` (length P).
 
-- `alg`: `:DP5` (explicit, order 5), `:DOP853` (explicit, order 8), `:Rodas5P` (L-stable, order 5, exact Hessian), or
-  `:auto`, which starts with `:DP5` and goes on with `:Rodas5P` once the flow is stiff
+- `alg`: `:DP5` and `:DOP853` (explicit, order 5 and 8), `:RKC2` and `:RKC3` (explicit with as many stages as stability asks for,
+  order 2 and 3, O(P) memory), `:Rodas5P` and `:ESDIRK547L2SA2` (L-stable, order 5, exact Hessian), `:NewtonKrylov` (the latter
+  without matrices), or `:auto`, which starts explicit and changes the method when another one is cheaper
 - `maxT`: final time, reached exactly; `Inf` follows the flow until another condition ends it
 - `abstol`, `reltol`: the global error of parameter i is meant to stay below max(abstol, reltol |x_i|)
 - `maxtime` (seconds), `maxiterations` (accepted and rejected steps), `maxevaluations` (gradients, Hessians and products of

@@ -20,7 +20,7 @@ STEPPERS[:RKC2] = RKC2
 
 name(::RKC2) = :RKC2
 error_exponent(::RKC2) = 3
-calibration(::RKC2) = 0.1
+calibration(::RKC2) = 0.003
 step_cost(s::RKC2) = s.stages.count
 restart!(s::RKC2) = (reset!(s.stages.radius); nothing)
 accepted!(s::RKC2, state::FlowState) = note_accepted!(s.stages.radius, s.stages.count)

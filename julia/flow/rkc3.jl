@@ -75,7 +75,7 @@ STEPPERS[:RKC3] = RKC3
 
 name(::RKC3) = :RKC3
 error_exponent(s::RKC3) = s.order + 1
-calibration(::RKC3) = 0.1
+calibration(::RKC3) = 0.003
 step_cost(s::RKC3) = s.stages.count
 interpolate!(y::AbstractVector{Float64}, s::RKC3, state::FlowState, theta::Float64) = hermite!(y, state, theta)
 

@@ -9,8 +9,9 @@
 const LANCZOS_STEPS = 8             # vectors of the basis; then a new basis starts from the Ritz vector
 const LANCZOS_CYCLES = 4
 const LANCZOS_FIRST_CHECK = 3       # steps before the residual is believed
-const RITZ_RESIDUAL = 0.05          # relative; the estimate is that much too large at most
-const RADIUS_SAFETY = 1.05          # for the growth until the next estimate, and along the stages of a step
+const RITZ_RESIDUAL = 0.05          # relative to the Ritz value; the estimate is that much too large at most
+const RITZ_RESIDUAL_NEGATIVE = 0.005    # relative to negative ones, whose growth keeps the steps short anyway
+const RADIUS_SAFETY = 1.1           # for growth until the next estimate and along a step, and for Ritz values of the second largest
 const ESTIMATE_SHARE = 20           # gradients spent between estimates, in units of what the last one cost
 const PRODUCT_COST = 2              # a product of the Hessian with a vector, in gradients
 const ESTIMATE_STEPS = 25           # accepted steps between estimates, at most; the number of Sommeijer, Shampine, Verwer
@@ -93,8 +94,9 @@ function largest_eigenvalue!(r::SpectralRadius, problem::FlowProblem, x::Vector{
             isfinite(lanczos_step!(r, problem, x, j)) || return NaN
             theta, residual = ritz_pair!(r, j)
             bound = theta + residual
-            small = residual <= RITZ_RESIDUAL * abs(theta) && j >= min(LANCZOS_FIRST_CHECK, size(r.basis, 2))
-            if small || j == size(r.basis, 2) || r.beta[j] == 0
+            enough = max(RITZ_RESIDUAL * abs(theta), -RITZ_RESIDUAL_NEGATIVE * minimum(view(r.alpha, 1:j)))
+            small = residual <= enough && j >= LANCZOS_FIRST_CHECK || r.beta[j] == 0
+            if small || j == size(r.basis, 2)
                 ritz_vector!(r, j)
                 small && return bound
                 break

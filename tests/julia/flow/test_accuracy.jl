@@ -38,7 +38,7 @@ end
 @testset "flow of $name, seed $seed" for name in (:by_hand, :wide, :deep, :two_outputs, :tiny), seed in 1:2
     objective, x0 = accuracy_problem(name, seed)
     reference = reference_flow(objective, x0)
-    for alg in (:DP5, :DOP853, :Rodas5P, :ESDIRK547L2SA2, :NewtonKrylov, :auto), tol in (1e-4, 1e-6, 1e-8)
+    for alg in (:DP5, :DOP853, :Rodas5P, :ESDIRK547L2SA2, :NewtonKrylov, :RKC3, :auto), tol in (1e-4, 1e-6, 1e-8)
         result = integrate(objective, x0; alg = alg, maxT = 100.0, abstol = tol, reltol = tol, saveat = ACCURACY_TIMES)
         err = worst_error(result, reference, tol)
         err < 10 || @error "error in units of the tolerance" name seed alg tol err
@@ -49,7 +49,7 @@ end
     end
 end
 
-@testset "closed forms, $alg, tolerance $tol" for alg in (:DP5, :DOP853, :Rodas5P, :ESDIRK547L2SA2, :NewtonKrylov, :auto), tol in (1e-5, 1e-9)
+@testset "closed forms, $alg, tolerance $tol" for alg in (:DP5, :DOP853, :Rodas5P, :ESDIRK547L2SA2, :NewtonKrylov, :RKC3, :auto), tol in (1e-5, 1e-9)
     x0 = [0.1, 0.4, 1.8, -0.7, 0.0]
     result = integrate(TestProblems.separable(5), x0; alg = alg, maxT = 100.0, abstol = tol, reltol = tol)
     solution = hcat((TestProblems.separable_solution(t, x0) for t in result.trajectory.t)...)
@@ -67,7 +67,7 @@ end
 @testset "time scales" begin
     # Slower and faster parameters are the same curve in other times; a scalar is one for all.
     x0, tauinv = [0.1, 0.4, 1.8], [2.0, 0.5, 1e-3]
-    for alg in (:DP5, :DOP853, :Rodas5P, :ESDIRK547L2SA2, :NewtonKrylov)
+    for alg in (:DP5, :DOP853, :Rodas5P, :ESDIRK547L2SA2, :NewtonKrylov, :RKC3)
         result = integrate(TestProblems.separable(3), x0; alg = alg, maxT = 7.0, abstol = 1e-9, reltol = 1e-9, tauinv = tauinv)
         solution = hcat((TestProblems.separable_solution.(t .* tauinv, x0) for t in result.trajectory.t)...)
         @test worst_error(result, solution, 1e-9) < 10
