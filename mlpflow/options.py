@@ -19,7 +19,7 @@ from .rules import RULES, Rule, rule_named
 __all__ = ["ALGORITHMS", "SOLVERS", "TrainOptions"]
 
 ALGORITHMS = (
-    "auto", "DP5", "DOP853", "RKC2", "RKC4", "Rodas5P", "ESDIRK547L2SA2", "NewtonKrylov",
+    "auto", "DP5", "DOP853", "RKC2", "RKC3", "Rodas5P", "ESDIRK547L2SA2", "NewtonKrylov",
 )  # fmt: skip
 # What the engine's integers can hold.
 _UNLIMITED = 2**63 - 1
@@ -34,7 +34,7 @@ class TrainOptions:
     ----------
     alg : str or Rule
         Integrator of the gradient flow: ``"DP5"`` and ``"DOP853"`` (explicit, of order 5 and 8),
-        ``"RKC2"`` and ``"RKC4"`` (explicit and stabilized), ``"Rodas5P"`` and ``"ESDIRK547L2SA2"``
+        ``"RKC2"`` and ``"RKC3"`` (explicit and stabilized), ``"Rodas5P"`` and ``"ESDIRK547L2SA2"``
         (implicit, with the exact Hessian), ``"NewtonKrylov"`` (implicit, without it) or ``"auto"``.
         Or a discrete dynamics: `GradientDescent`, `HeavyBall`, `Nesterov`, `Adam`, `AdamW`,
         `RMSprop`; its time is the sum of its learning rates. The name of a rule stands for its

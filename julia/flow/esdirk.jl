@@ -162,7 +162,7 @@ function finish_step!(s::ESDIRK, problem::FlowProblem, state::FlowState, tol::To
     @inbounds for i in eachindex(state.x)
         state.xnew[i] = state.x[i] + s.z[7][i]
         e = abs(combine(ESDIRK_E, s.k, i)) / scale(tol, state.x[i], state.xnew[i])
-        e <= worst || (worst = e)
+        worst = max(worst, e)
     end
     restore_frozen!(state.xnew, problem, state.x)
     return worst

@@ -26,7 +26,7 @@ function weighted_norm(d::Vector{Float64}, weight::Vector{Float64})
     worst = 0.0
     @inbounds for i in eachindex(d)
         e = abs(d[i]) * weight[i]
-        e <= worst || (worst = e)
+        worst = max(worst, e)
     end
     return worst
 end

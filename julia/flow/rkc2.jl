@@ -43,7 +43,7 @@ function rkc2_error(state::FlowState, tol::Tolerance)
     @inbounds for i in eachindex(state.x)
         e = 0.8 * (state.x[i] - state.xnew[i]) + 0.4 * state.dt * (state.f[i] + state.fnew[i])
         e = abs(e) / scale(tol, state.x[i], state.xnew[i])
-        e <= worst || (worst = e)
+        worst = max(worst, e)
     end
     return worst
 end

@@ -156,7 +156,7 @@ function rkc3_errors(s::RKC3, nodes::NTuple{3,Float64}, state::FlowState, tol::T
         w = scale(tol, x[i], xnew[i])
         e = xnew[i] - x[i] - (a * (x1[i] - x[i]) + b * (x2[i] - x[i]) + c * (x3[i] - x[i]))
         e = abs(part * e) / w
-        e <= worst3 || (worst3 = e)
+        worst3 = max(worst3, e)
         worst2 = max(worst2, abs(RKC3_KAPPA[1] * p3[i]) / w)
     end
     return worst3, worst2

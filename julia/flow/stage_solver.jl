@@ -28,7 +28,7 @@ Linear algebra of the stages of `ESDIRK`. A subtype `L` has a constructor `L(P::
 abstract type StageSolver end
 
 # Part of the step's tolerance that the error of a stage may have.
-const NEWTON_TOLERANCE = 0.02
+const NEWTON_TOLERANCE = 0.01
 
 """
     Renewal(cost)

@@ -6,7 +6,7 @@
 # so that a change of the step size is a shift. Frozen parameters drop out by themselves.
 
 const CG_LIMIT = 100
-const CG_TOLERANCE = 0.5 * NEWTON_TOLERANCE
+const CG_TOLERANCE = NEWTON_TOLERANCE
 
 """
     KrylovSolver(P)
@@ -112,7 +112,7 @@ function scaled_norm(y::Vector{Float64}, scale::Vector{Float64}, weight::Vector{
     worst = 0.0
     @inbounds for i in eachindex(y)
         e = abs(y[i]) * scale[i] * weight[i]
-        e <= worst || (worst = e)
+        worst = max(worst, e)
     end
     return worst
 end

@@ -12,14 +12,14 @@ const MILD = 2.5                    # dt times the largest eigenvalue up to whic
 const EXPLICIT_LIMIT = 3.0          # the same at the steps of an explicit method that stability limits
 const EXPLICIT_COST = 6.0           # gradients of a step of DP5
 const HANDOVER_GAIN = 1.5           # how many times cheaper another method must look
-const IMPLICIT_STRIDE = 5.0         # stabilized steps that an implicit one replaces at the same tolerance (see below)
+const IMPLICIT_STRIDE = 8.0         # stabilized steps that an implicit one replaces at the same tolerance: its order is higher
 const REUSE = 0.3                   # new Hessians and factorisations a step of the implicit method
 
 # Above this number of parameters neither the Hessian nor its factorisation is worth its memory and time.
 const LARGEST_IMPLICIT = 5000
 
-# Up to so many gradients a step the implicit method needs no trial by the stabilized one: 50 parameters or so.
-const CHEAP_IMPLICIT = 15.0
+# Up to so many gradients a step the implicit method needs no trial by the stabilized one: some 1000 parameters.
+const CHEAP_IMPLICIT = 150.0
 
 """
     Switch(costs, P)
@@ -53,7 +53,7 @@ function spent(s::Switch, p::FlowProblem, implicit::Bool)
 end
 
 implicit_cost(s::Switch) = 8 * (1 + s.solve) + REUSE * (s.hessian + s.factorization)
-stabilized_cost(z::Float64) = 2 + max(6.0, sqrt(max(z, 0.0) / 0.35))
+stabilized_cost(z::Float64) = max(3.0, sqrt(1.54 * max(z, 0.0) + 1))
 explicit_cost(z::Float64) = EXPLICIT_COST * max(1.0, z / EXPLICIT_LIMIT)
 
 implicit_pays_at_once(s::Switch) = s.P <= LARGEST_IMPLICIT && implicit_cost(s) <= CHEAP_IMPLICIT
@@ -88,13 +88,13 @@ function next_algorithm!(s::Switch, stepper::Union{DP5,DOP853}, problem::FlowPro
     s.mild_steps = 0
     implicit = implicit_pays_at_once(s)
     mark!(s, problem, state.t, accepted, implicit)
-    return implicit ? :ESDIRK547L2SA2 : :RKC4
+    return implicit ? :ESDIRK547L2SA2 : :RKC3
 end
 
 # On to the implicit method when its steps cost less, back when an explicit method would do.
-function next_algorithm!(s::Switch, stepper::RKC4, problem::FlowProblem, state::FlowState, tol::Tolerance, accepted::Int)
-    rho = stepper.radius.value
-    accepted > s.accepted && rho > 0 || return :RKC4
+function next_algorithm!(s::Switch, stepper::RKC3, problem::FlowProblem, state::FlowState, tol::Tolerance, accepted::Int)
+    rho = stepper.stages.radius.value
+    accepted > s.accepted && rho > 0 || return :RKC3
     z = state.dt * rho
     s.mild_steps = z < MILD ? s.mild_steps + 1 : 0
     if s.mild_steps >= MILD_STEPS
@@ -102,7 +102,7 @@ function next_algorithm!(s::Switch, stepper::RKC4, problem::FlowProblem, state::
         mark!(s, problem, state.t, accepted, false)
         return first_algorithm(tol)
     end
-    s.P <= LARGEST_IMPLICIT && IMPLICIT_STRIDE * stabilized_cost(z) > implicit_cost(s) || return :RKC4
+    s.P <= LARGEST_IMPLICIT && IMPLICIT_STRIDE * stabilized_cost(z) > implicit_cost(s) || return :RKC3
     s.explicit_dt = EXPLICIT_LIMIT / rho
     mark!(s, problem, state.t, accepted, true)
     return :ESDIRK547L2SA2
@@ -121,7 +121,7 @@ function next_algorithm!(s::Switch, stepper::AbstractStepper, problem::FlowProbl
     cheaper || return name(stepper)
     give_up!(s)
     mark!(s, problem, state.t, accepted, false)
-    return explicit_cost(z) <= stabilized ? first_algorithm(tol) : :RKC4
+    return explicit_cost(z) <= stabilized ? first_algorithm(tol) : :RKC3
 end
 
 function give_up!(s::Switch)
