@@ -54,7 +54,7 @@ error_exponent(::ESDIRK) = 5
 
 # Sixty-three flows of networks (seven architectures, 13 to 121 parameters, starts at one, two and four times the usual size),
 # tolerances 1e-4, 1e-6, 1e-8, all parameters at ten times up to 100, against a reference at 1e-12: with this factor the
-# largest error is 7.8 tolerances, at the end of a flow past a saddle where Rodas5P has 9.4; the median is 0.2.
+# largest error is 8.4 tolerances, at the end of a flow past a saddle where Rodas5P has 9.4; the median is 0.2.
 calibration(::ESDIRK) = 0.5
 step_cost(::ESDIRK{L}) where {L} = usual_cost(L)
 

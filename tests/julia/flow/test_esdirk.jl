@@ -79,7 +79,8 @@ end
             esdirk_step!(stepper, problem, state, 1 / steps, 1e-12)
             if i == 1
                 # One step from the exact start: the dense output's own local error.
-                dense = maximum(maximum(abs.(MLPFlow.interpolate!(y, stepper, state, t) .- solution(t / steps))) for t in 0.1:0.1:0.9)
+                dense = maximum(maximum(abs.(MLPFlow.interpolate!(y, stepper, state, t) .- solution(t / steps)))
+                                for t in 0.1:0.1:0.9)
             end
             MLPFlow.move_on!(state, problem, i / steps)
         end
@@ -120,7 +121,8 @@ function esdirk_network(seed, layers, Din, N)
 end
 
 @testset "Hessians and factorisations are kept" begin
-    for (layers, Din, tol) in ((((8, softplus, true), (1, identity, true)), 2, 1e-6), (((6, tanh, true), (4, tanh, true), (1, identity, true)), 3, 1e-5))
+    for (layers, Din, tol) in ((((8, softplus, true), (1, identity, true)), 2, 1e-6),
+                               (((6, tanh, true), (4, tanh, true), (1, identity, true)), 3, 1e-5))
         o, x0 = esdirk_network(1, layers, Din, 200)
         result = integrate(o, x0; alg = :ESDIRK547L2SA2, maxT = 100.0, abstol = tol, reltol = tol)
         old = integrate(o, x0; alg = :Rodas5P, maxT = 100.0, abstol = tol, reltol = tol)
@@ -163,7 +165,8 @@ end
 @testset "conjugate gradients need products only" begin
     A = TestProblems.symmetric(MersenneTwister(1), 10.0 .^ (-2:0.25:2))
     x0 = randn(MersenneTwister(2), 17)
-    o = FunctionObjective(17; value = x -> dot(x, A * x) / 2, gradient! = (g, x) -> mul!(g, A, x), hvp! = (out, x, v) -> mul!(out, A, v))
+    o = FunctionObjective(17; value = x -> dot(x, A * x) / 2, gradient! = (g, x) -> mul!(g, A, x),
+                          hvp! = (out, x, v) -> mul!(out, A, v))
     result = integrate(o, x0; alg = :NewtonKrylov, maxT = 20.0, abstol = 1e-7, reltol = 1e-7)
     @test result.status === :maxT && result.algorithm === :NewtonKrylov
     @test maximum(abs.(result.x .- exp(-20 .* A) * x0)) < 1e-6
