@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from . import report
-from .ladder import climb, time_in_turns
+from .ladder import Point, climb, time_in_turns
 from .methods import our_method, reference, scipy_method
 from .problems import PROBLEMS, QUICK_PROBLEMS, FlowProblem
 from .report import Measured
@@ -19,6 +19,8 @@ __all__ = ["main"]
 RESULTS = Path(__file__).parents[1] / "results" / "flow.md"
 TARGET = 1e-6
 LIMIT = 90.0  # seconds of one run
+HOPELESS = 4.0  # a run is given up after so many times what the fastest of its side has needed,
+SHORTEST = 8.0  # but not before so many seconds
 ROUNDS = 3
 
 
@@ -46,16 +48,21 @@ def _measure(problem: FlowProblem, start: float) -> Measured:
     methods = {f"mlpflow {alg}": our_method(net, p, problem.T, alg) for alg in problem.ours}
     methods |= {f"SciPy {name}": scipy_method(net, p, problem.T, name) for name in problem.peers}
     ladders = {}
+    arrived: dict[str, Point] = {}
     for name, method in methods.items():
         _say(start, f"{problem.name}: {name}")
-        ladders[name] = climb(method, problem.tolerances, end, TARGET, LIMIT)
-    arrived = {n: points[-1] for n, (points, why) in ladders.items() if not why}
+        same_side = [point.seconds for other, point in arrived.items() if other[:3] == name[:3]]
+        limit = min([LIMIT, *(max(SHORTEST, HOPELESS * seconds) for seconds in same_side)])
+        ladders[name] = climb(method, problem.tolerances, end, TARGET, limit)
+        points, why = ladders[name]
+        if not why:
+            arrived[name] = points[-1]
     _say(start, f"{problem.name}: in turns")
-    # Who is more than three times slower than the best of its side is not timed again.
+    # Who is much slower than the best of its side is not timed again.
     chosen = {
         name: (methods[name], point.tolerance)
         for name, point in arrived.items()
-        if point.seconds <= 3 * min(q.seconds for m, q in arrived.items() if m[:3] == name[:3])
+        if point.seconds <= 1.5 * min(q.seconds for m, q in arrived.items() if m[:3] == name[:3])
     }
     seconds = time_in_turns(chosen, LIMIT, ROUNDS)
     return Measured(problem, net.nparams, ladders, seconds, doubt)
