@@ -168,7 +168,8 @@ def test_killed_at_thirty_random_moments(problem, tmp_path):
     finally:
         shutil.rmtree(folder)
     children = [line.split() for line in output.splitlines()]
-    assert children.pop(0) == ["warm", "800", "0"]
+    steps = whole.flow.iterations + whole.optim.iterations
+    assert children.pop(0) == ["warm", str(steps), "0"]
     kills = [int(steps) for how, steps, _ in children if how == "killed"]
     assert len(kills) == 30
     assert len(set(kills)) > 15  # all over the run
