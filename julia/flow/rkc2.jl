@@ -20,6 +20,8 @@ STEPPERS[:RKC2] = RKC2
 
 name(::RKC2) = :RKC2
 error_exponent(::RKC2) = 3
+
+# As measured for RKC3 (there), tolerances 1e-4 and 1e-6: largest error 0.8 tolerances, median 0.07; 12 near the saddle.
 calibration(::RKC2) = 0.003
 step_cost(s::RKC2) = s.stages.count
 restart!(s::RKC2) = (reset!(s.stages.radius); nothing)

@@ -12,9 +12,9 @@
 #
 # On x' = lambda x the method is x_new = R(z) x + sum_k kappa_k(z) p_k, R that of RKC2, and kappa_3 falls from 0.39 at z = 0 to
 # 1.9/|z|: stability is that of RKC2. With steps that grow by the same factor again and again the roots of the characteristic
-# polynomial stay below 1 up to a factor of 1.2 (computed for 2 to 60 stages over their whole interval; at 1.25 the roots of
-# 3 and 4 stages are 1.14 and 1.01). Faster growth, as at the start, is left to order 2. The error is
-# kappa_4 p_4 + what the cubic misses of p_3 and p_2.
+# polynomial stay below 1 up to a factor of 1.2 (computed for 2 to 25 stages over their intervals; the exception is 1.04 at
+# the very end of that of 3 stages; at 1.25 the roots of 3 and 4 stages are 1.14 and 1.01). Faster growth, as at the start, is
+# left to order 2. The error is kappa_4 p_4 and what the cubic misses of p_3 and p_2.
 
 const RKC3_GROWTH = 1.2
 const RKC3_KAPPA = (0.4, 0.57)      # kappa_3 and kappa_4 at z = 0, for 5 and more stages
@@ -75,6 +75,10 @@ STEPPERS[:RKC3] = RKC3
 
 name(::RKC3) = :RKC3
 error_exponent(s::RKC3) = s.order + 1
+
+# Thirty flows of networks (starts up to four times the usual size, tolerances 1e-3 to 1e-8), all parameters at eleven
+# times up to 100, against a reference at 1e-11: with this factor the largest error is 0.5 tolerances, the median 0.08, about
+# that of DP5. One flow that passes near a saddle, on which DP5 makes 2.4, comes to 9.8.
 calibration(::RKC3) = 0.003
 step_cost(s::RKC3) = s.stages.count
 interpolate!(y::AbstractVector{Float64}, s::RKC3, state::FlowState, theta::Float64) = hermite!(y, state, theta)

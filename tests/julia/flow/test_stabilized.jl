@@ -160,6 +160,23 @@ end
     end
 end
 
+@testset "RKC3 is stable all over the interval of $s stages" for s in (2, 3, 4, 5, 8, 15, 40)
+    # One parameter for every value of z, steps of one size: everything that the first steps excite dies out.
+    limit = 0.649 * ((s - 1e-6)^2 - 1)
+    o = TestProblems.quadratic(Diagonal(collect(range(0.5, limit; length = 300))))
+    problem, state, stepper = MLPFlow.FlowProblem(o, ones(300)), MLPFlow.FlowState(ones(300)), MLPFlow.RKC3(300)
+    MLPFlow.rhs_value!(state.f, state.g, problem, state.x)
+    stages = Int[]
+    for i in 1:300
+        stepper.stages.radius.value, stepper.stages.radius.steps = limit, 0
+        forced_step!(stepper, problem, state, 1.0, i <= 3 ? 2 : 3)
+        MLPFlow.move_on!(state, problem, Float64(i))
+        push!(stages, stepper.stages.count)
+    end
+    @test all(stages .== s)
+    @test maximum(abs, state.x) < 1e-5
+end
+
 @testset "stiff linear flows, $alg" for alg in STABILIZED
     # dt rho in the tens of thousands; the slow modes are still on their way at the end.
     spectrum = 10.0 .^ (-3:0.5:4)
