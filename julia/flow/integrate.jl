@@ -46,7 +46,7 @@ Follow the gradient flow dx/dt = -tauinv .* grad L(x) from `x0` (length P).
 
 - `alg`: `:DP5` and `:DOP853` (explicit, order 5 and 8), `:RKC2` and `:RKC3` (explicit with as many stages as stability asks for,
   order 2 and 3, O(P) memory), `:Rodas5P` and `:ESDIRK547L2SA2` (L-stable, order 5, exact Hessian), `:NewtonKrylov` (the latter
-  without matrices), or `:auto`, which starts explicit and changes the method when another one is cheaper
+  without matrices), or `:auto`, which changes the method when another one is cheaper
 - `maxT`: final time, reached exactly; `Inf` follows the flow until another condition ends it
 - `abstol`, `reltol`: the global error of parameter i is meant to stay below max(abstol, reltol |x_i|)
 - `maxtime` (seconds), `maxiterations` (accepted and rejected steps), `maxevaluations` (gradients, Hessians and products of
@@ -74,8 +74,9 @@ function integrate(o::AbstractObjective, x0; alg=:auto, maxT=Inf, abstol=1e-6, r
     sampler = saveat === nothing ? LogSampler(length(x), options.n_samples) :
               TimesSampler(length(x), checked_times(saveat, options.maxT))
     state = FlowState(x)
-    algorithm = options.alg === :auto ? first_algorithm(options.tolerance) : options.alg
-    run = FlowRun(problem, state, options, PIController(), Switch(evaluation_costs(o), length(x)), sampler, monitor,
+    switch = Switch(evaluation_costs(o), length(x))
+    algorithm = options.alg === :auto ? first_algorithm(switch, options.tolerance) : options.alg
+    run = FlowRun(problem, state, options, PIController(), switch, sampler, monitor,
                   DecadeMarks(length(x)), checkpointer, copy(x), NaN, copy(x), NaN, NaN, 0, 0, 0, 0, algorithm, [0.0],
                   String(algorithm), start)
     return saved === nothing ? follow!(run) : go_on!(run, saved)

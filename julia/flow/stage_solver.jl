@@ -24,6 +24,7 @@ Linear algebra of the stages of `ESDIRK`. A subtype `L` has a constructor `L(P::
                                                   `curvature`): how far H was from where it should have been
     slack(l, dt)::Float64                         the part of the rate that has other reasons
     step_done!(l, iterations)                     the step was taken, with so many Newton iterations
+    largest_eigenvalue(l, problem)::Float64       of diag(tauinv) H, roughly, without an evaluation; 0: not known
 """
 abstract type StageSolver end
 

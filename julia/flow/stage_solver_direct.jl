@@ -105,3 +105,13 @@ function step_done!(l::DirectSolver, iterations::Int)
     note!(l.age, iterations)
     return nothing
 end
+
+# The Frobenius norm is an upper bound, too large by the square root of the number of eigenvalues that stand out.
+function largest_eigenvalue(l::DirectSolver, problem::FlowProblem)
+    l.known || return 0.0
+    total = 0.0
+    @inbounds for j in problem.moving, i in problem.moving
+        total += problem.tauinv[i] * problem.tauinv[j] * abs2(l.H[i, j])
+    end
+    return sqrt(total)
+end

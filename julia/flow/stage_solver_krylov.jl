@@ -126,3 +126,5 @@ function step_done!(l::KrylovSolver, iterations::Int)
     note!(l.age, l.products)
     return nothing
 end
+
+largest_eigenvalue(l::KrylovSolver, problem::FlowProblem) = l.preconditioner.count == 0 ? 0.0 : l.preconditioner.lambda[1]

@@ -36,7 +36,7 @@ function evaluation_costs(o::NetObjective)
     neurons = sum(layer.nout for layer in o.layers)
     passes = N * (1.4 * neurons + 0.15 * P)
     gradient = 500.0 + passes
-    return EvaluationCosts((2000.0 + 5 * passes + N * P^2 / 50) / gradient, 2.3, factorization_time(P) / gradient,
+    return EvaluationCosts((2000.0 + 5 * passes + N * P^2 / 50) / gradient, 1.6, factorization_time(P) / gradient,
                            solve_time(P) / gradient)
 end
 

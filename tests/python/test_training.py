@@ -257,8 +257,8 @@ def test_the_choices_are_the_engine_s():
 
 
 def test_the_method_of_every_stretch_is_told(problem):
-    r = mf.train(*problem, maxT=1000.0, maxtime_optim=0)
-    assert r.flow.handovers[0] == (0.0, "DP5")
+    r = mf.train(*problem, maxT=1000.0, abstol=1e-8, reltol=1e-8, maxtime_optim=0)
+    assert r.flow.handovers[0] == (0.0, "DOP853")
     assert r.flow.handovers[-1][1] == r.flow.algorithm
     assert [t for t, _ in r.flow.handovers] == sorted(t for t, _ in r.flow.handovers)
     assert r.flow.growth is None
