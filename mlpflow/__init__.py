@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .activations import ACTIVATIONS, Activation, Poly
     from .batches import minibatches
+    from .classification import Classification, classify
     from .curvature import (
         gauss_newton,
         gauss_newton_product,
@@ -22,14 +23,19 @@ if TYPE_CHECKING:
         value_and_gradient,
     )
     from .engine import EngineError, engine_info, shutdown, use_engine
+    from .grid import sweep
     from .initialization import random_params
+    from .many import train_many
+    from .matching import NeuronMatching
     from .net import Net
+    from .neurons import match_neurons
     from .objective import Spectrum, gradient, hessian, hessian_spectrum, loss
     from .options import TrainOptions
     from .params import Params
     from .progress import Progress
     from .result import FlowResult, OptimResult, TrainResult, Trajectory
     from .rules import Adam, AdamW, GradientDescent, HeavyBall, Nesterov, RMSprop, Rule
+    from .runs import FailedRun
     from .schedules import Constant, Cosine, Schedule, StepDecay, WarmUp
     from .status import Status
     from .storage import load, save
@@ -43,6 +49,7 @@ __version__ = "0.1.0"
 _MODULES = {
     "activations": ["ACTIVATIONS", "Activation", "Poly"],
     "batches": ["minibatches"],
+    "classification": ["Classification", "classify"],
     "curvature": [
         "gauss_newton",
         "gauss_newton_product",
@@ -52,7 +59,10 @@ _MODULES = {
         "value_and_gradient",
     ],
     "engine": ["EngineError", "engine_info", "shutdown", "use_engine"],
+    "many": ["train_many"],
     "net": ["Net"],
+    "matching": ["NeuronMatching"],
+    "neurons": ["match_neurons"],
     "objective": ["Spectrum", "gradient", "hessian", "hessian_spectrum", "loss"],
     "options": ["TrainOptions"],
     "params": ["Params"],
@@ -61,8 +71,10 @@ _MODULES = {
     "result": ["FlowResult", "OptimResult", "TrainResult", "Trajectory"],
     "rules": ["Adam", "AdamW", "GradientDescent", "HeavyBall", "Nesterov", "RMSprop", "Rule"],
     "schedules": ["Constant", "Cosine", "Schedule", "StepDecay", "WarmUp"],
+    "runs": ["FailedRun"],
     "status": ["Status"],
     "storage": ["load", "save"],
+    "grid": ["sweep"],
     "teacher": ["TeacherNet"],
     "training": ["train"],
     "trajectories": ["TrajectoryDistance", "trajectory_distance"],
@@ -74,14 +86,17 @@ __all__ = [
     "Activation",
     "Adam",
     "AdamW",
+    "Classification",
     "Constant",
     "Cosine",
     "EngineError",
+    "FailedRun",
     "FlowResult",
     "GradientDescent",
     "HeavyBall",
     "Nesterov",
     "Net",
+    "NeuronMatching",
     "OptimResult",
     "Params",
     "Poly",
@@ -98,6 +113,7 @@ __all__ = [
     "Trajectory",
     "TrajectoryDistance",
     "WarmUp",
+    "classify",
     "engine_info",
     "gauss_newton",
     "gauss_newton_product",
@@ -108,12 +124,15 @@ __all__ = [
     "jacobian",
     "load",
     "loss",
+    "match_neurons",
     "minibatches",
     "random_params",
     "residuals",
     "save",
     "shutdown",
+    "sweep",
     "train",
+    "train_many",
     "trajectory_distance",
     "use_engine",
     "value_and_gradient",

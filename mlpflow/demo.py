@@ -12,7 +12,7 @@ from .experiment import Experiment, Outcome, run_experiment
 from .initialization import random_params
 from .layerspec import format_layers
 from .net import Net
-from .neurons import match_sigmoid_neurons
+from .neurons import match_neurons
 from .params import Params
 from .result import TrainResult
 from .tabular import SCALING, table_experiment
@@ -90,26 +90,32 @@ def teacher_student(out: Path, seed: int) -> Outcome:
 
 def compare_with_teacher(teacher: Params, result: TrainResult) -> str:
     """Teacher neurons and the student neurons that do their work, side by side."""
+    matching = match_neurons(result, teacher)
     t, s = (np.hstack([p["w1"], p["w2"].T]) for p in (teacher, result.params))
-    matches, extras = match_sigmoid_neurons(t, s)
 
     def cells(row: np.ndarray) -> list[str]:
         return [f"{weight:z.6f}" for weight in row]
 
-    lines = []
-    for m in matches:
-        own, other = cells(t[m.teacher]), cells(s[m.student])
-        remark = "signs turned" if m.flipped else ""
-        lines.append(
-            [f"{m.teacher + 1}", *own, f"{m.student + 1}", *other, f"{m.distance:.1e}", remark]
-        )
-    for extra in extras:
+    lines, notes = [], []
+    for match in matching.matches:
+        left = [f"{match.teacher + 1}", *cells(t[match.teacher])]
+        for member in match.students:
+            remark = "signs turned" if member.sign < 0 else ""
+            lines.append([*left, f"{member.neuron + 1}", *cells(s[member.neuron]), "", remark])
+            left = ["", "", "", ""]
+        lines[-len(match.students)][8] = f"{match.distance:.1e}"
+        if len(match.students) > 1:
+            names = " and ".join(str(member.neuron + 1) for member in match.students)
+            notes.append(
+                f"  student neurons {names} have the same incoming weights and do the work of one"
+            )
+    for extra in matching.extras:
         lines.append(["", "", "", "", f"{extra.student + 1}", *cells(s[extra.student]), "", ""])
+        notes.append(f"  student neuron {extra.student + 1}: {extra.role}")
     weights = ["w1", "w2", "a"]
     header = ["teacher", *weights, "student", *weights, "distance", ""]
-    notes = [f"  student neuron {extra.student + 1}: {extra.role}" for extra in extras]
     if result.loss > FOUND:
         notes.append("  the loss is not 0: a minimum where the student does not equal its teacher")
-    elif any(m.flipped for m in matches):
+    elif any(member.sign < 0 for match in matching.matches for member in match.students):
         notes.append("  signs turned: a sigmoid(z) = a - a sigmoid(-z), the constants add up to 0")
     return "\n".join([format_table(header, lines), *notes])

@@ -1,112 +1,309 @@
-"""Which neuron of a student does the work of which neuron of its teacher."""
+"""Which neurons of a student do the work of which neurons of its teacher."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import permutations
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["ExtraNeuron", "NeuronMatch", "match_sigmoid_neurons"]
+from ._check import as_number, shown
+from .activations import activation_text
+from .data import checked_other_inputs
+from .layers import Layer
+from .matching import ExtraNeuron, Member, NeuronMatch, NeuronMatching
+from .params import Params
+from .result import TrainResult
+from .symmetries import symmetry
+from .teacher import TeacherNet
 
-MAX_TEACHER, MAX_STUDENT = 6, 8  # 8! / 2! = 20,160 assignments are tried in well under a second
-
-
-@dataclass(frozen=True)
-class NeuronMatch:
-    """A teacher neuron and the student neuron that is nearest to it (both counted from 0).
-
-    ``flipped`` says that the student has the opposite signs, and ``distance`` is the Euclidean
-    distance of incoming and outgoing weights, after turning the signs back.
-    """
-
-    teacher: int
-    student: int
-    flipped: bool
-    distance: float
+__all__ = ["match_neurons"]
 
 
-@dataclass(frozen=True)
-class ExtraNeuron:
-    """A student neuron without a teacher neuron of its own, and what it is instead."""
+def match_neurons(
+    student: Any, teacher: Any, *, inputs: Any = None, tolerance: float = 1e-3
+) -> NeuronMatching:
+    """Find the permutation and the symmetries that bring a student closest to its teacher.
 
-    student: int
-    role: str
-
-
-def match_sigmoid_neurons(
-    teacher: ArrayLike, student: ArrayLike, *, tolerance: float = 1e-3
-) -> tuple[list[NeuronMatch], list[ExtraNeuron]]:
-    """Assign a student neuron to every teacher neuron such that the distances add up to the least.
+    Student neurons with the same incoming weights are first put together, and those without effect
+    set aside. Each group is then compared with each teacher neuron, in the best of its symmetries:
+    signs, for odd and even activations, for the sigmoid and the normal distribution function
+    (f(-z) = 1 - f(z), which leaves a constant), and scales, for homogeneous activations such as
+    relu. The assignment with the least sum of distances is found by the Hungarian method
+    (H. W. Kuhn, Naval Research Logistics Quarterly 2 (1955); SciPy's implementation).
 
     Parameters
     ----------
-    teacher : array, shape (K, Din + 1)
-        One row a neuron: its incoming weights and its outgoing weight. K is at most 6.
-    student : array, shape (R, Din + 1)
-        Likewise, with K <= R <= 8.
+    student, teacher : TeacherNet, TrainResult or Params
+        With one hidden layer, the same inputs, and outputs of the same number and activation.
+        Parameters of a teacher that do not know their activations take those of the student.
+    inputs : array of shape (N, Din), optional
+        Data with which to find student neurons that are dead on them.
     tolerance : float
-        What counts as equal when the roles of extra neurons are named, relative to the largest
-        weight of the teacher.
+        What counts as equal or zero, relative to the largest weight of the teacher.
 
     Returns
     -------
-    matches : list of NeuronMatch
-        One a teacher neuron, in the teacher's order.
-    extras : list of ExtraNeuron
-        The other student neurons.
+    NeuronMatching
 
-    Notes
-    -----
-    ``a sigmoid(z) = a - a sigmoid(-z)``: turning all signs of a neuron changes the function by the
-    constant ``a``. A network without biases can only make up for it by other neurons, such as one
-    with zero incoming weights, which is the constant 1/2. Both signs are therefore compared.
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import mlpflow as mf
+    >>> layers = [(2, "tanh", True), (1, "identity", True)]
+    >>> teacher = mf.TeacherNet(layers, inputs=1, params=[1.0, 2.0, 0.5, 0.0, 3.0, 4.0, 0.1])
+    >>> student = mf.TeacherNet(layers, inputs=1, params=[-2.0, 1.0, 0.0, 0.5, -4.0, 3.0, 0.1])
+    >>> mf.match_neurons(student, teacher)
+    NeuronMatching
+      teacher 0 = student 1: 0.0e+00
+      teacher 1 = student -0: 0.0e+00
     """
-    t = np.asarray(teacher, dtype=np.float64)
-    s = np.asarray(student, dtype=np.float64)
-    if t.ndim != 2 or s.ndim != 2 or t.shape[1] != s.shape[1] or len(t) > len(s):
-        raise ValueError(
-            f"expected (K, D) and (R, D) weights with K <= R, got shapes {t.shape} and {s.shape}"
-        )
-    if len(t) > MAX_TEACHER or len(s) > MAX_STUDENT:
-        raise ValueError(
-            f"expected at most {MAX_TEACHER} teacher and {MAX_STUDENT} student neurons, "
-            f"got {len(t)} and {len(s)}"
-        )
-    straight = np.linalg.norm(t[:, None] - s[None], axis=2)
-    turned = np.linalg.norm(t[:, None] + s[None], axis=2)
-    cost = np.minimum(straight, turned)
-    candidates = np.array(list(permutations(range(len(s)), len(t))), dtype=np.intp)
-    best = candidates[cost[np.arange(len(t)), candidates].sum(axis=1).argmin()]
-    matches = [
-        NeuronMatch(i, int(j), bool(turned[i, j] < straight[i, j]), float(cost[i, j]))
-        for i, j in enumerate(best)
-    ]
-    tol = tolerance * np.abs(t).max()
-    extras = [
-        ExtraNeuron(j, _role(s, j, matches, tol)) for j in range(len(s)) if j not in set(best)
-    ]
-    return matches, extras
+    s = _Shallow.of(student, "student", None)
+    t = _Shallow.of(teacher, "teacher", s.layers)
+    s.check_comparable(t)
+    relative = as_number(tolerance, "tolerance", low=0.0, strict=True)
+    tol = relative * max(np.abs(t.incoming).max(), np.abs(t.outgoing).max())
+    x = None if inputs is None else checked_other_inputs(inputs, s.incoming.shape[1] - 1)
+    groups, extras = _groups(s, x, tol)
+    chosen, missing = _assign(groups, t)
+    total = s.bias + sum(group.constant for group in groups)
+    total = total + sum(choice.constant for choice in chosen) + sum(e.constant for e in extras)
+    matched = {id(choice.group) for choice in chosen}
+    for group in groups:
+        if id(group) not in matched:
+            extras += _unmatched(group, tol)
+    return NeuronMatching(
+        tuple(choice.match() for choice in chosen),
+        missing,
+        tuple(sorted(extras, key=lambda extra: extra.student)),
+        total - t.bias,
+        _aligned(t, chosen, total),
+    )
 
 
-def _role(s: NDArray[np.float64], j: int, matches: list[NeuronMatch], tol: float) -> str:
-    incoming, outgoing = s[:, :-1], s[:, -1]
-    if abs(outgoing[j]) < tol:
-        return "silent: its outgoing weight is 0"
-    if np.linalg.norm(incoming[j]) < tol:
-        return f"the constant {outgoing[j] / 2:.4g}: its incoming weights are 0"
-    for match in matches:
-        k = match.student
-        apart = np.linalg.norm(incoming[j] - incoming[k])
-        if apart < tol:
-            return (
-                f"merged with student neuron {k + 1}: incoming weights {apart:.1e} apart, "
-                f"outgoing weights add up to {outgoing[j] + outgoing[k]:.4g}"
+@dataclass(frozen=True, eq=False)
+class _Shallow:
+    """A network with one hidden layer, neuron by neuron."""
+
+    layers: tuple[Layer, ...]
+    activations: tuple[Any, ...]
+    incoming: np.ndarray  # (K, Din + 1), the last column the bias
+    outgoing: np.ndarray  # (K, Dout)
+    bias: np.ndarray  # (Dout,)
+
+    @classmethod
+    def of(cls, thing: Any, name: str, known: tuple[Layer, ...] | None) -> _Shallow:
+        params = thing if isinstance(thing, Params) else getattr(thing, "params", None)
+        if not isinstance(thing, (Params, TeacherNet, TrainResult)) or params is None:
+            raise TypeError(
+                f"{name}: expected a TeacherNet, a TrainResult or Params, got {shown(thing)}"
             )
-        if np.linalg.norm(incoming[j] + incoming[k]) < tol:
-            return (
-                f"opposite of student neuron {k + 1}: incoming weights of opposite sign, "
-                f"outgoing weights differ by {outgoing[k] - outgoing[j]:.4g}"
+        if len(params.shapes) != 2:
+            raise ValueError(f"{name}: expected one hidden layer, got {len(params.shapes) - 1}")
+        layers = params.layer_spec or _borrowed(params, known)
+        if layers is None:
+            raise ValueError(
+                f"{name}: expected parameters that know their activations, such as "
+                "Params.from_flat(layers, inputs, vector), got some without"
             )
-    return "not a neuron of the teacher"
+        (w1, b1), (w2, b2) = params.layers
+        hidden = layers[0].activation
+        activations = hidden if isinstance(hidden, tuple) else (hidden,) * layers[0].width
+        first_bias = np.zeros(len(w1)) if b1 is None else b1
+        incoming = np.column_stack([w1, first_bias])
+        bias = np.zeros(len(w2)) if b2 is None else b2.copy()
+        return cls(layers, tuple(activations), incoming, w2.T.copy(), bias)
+
+    def check_comparable(self, teacher: _Shallow) -> None:
+        mine, other = (
+            (n.incoming.shape[1] - 1, n.outgoing.shape[1], activation_text(n.layers[1].activation))
+            for n in (self, teacher)
+        )
+        if mine != other:
+            raise ValueError(
+                "student: expected inputs, outputs and output activation of the teacher, "
+                f"{other}, got {mine}"
+            )
+
+
+def _borrowed(params: Params, known: tuple[Layer, ...] | None) -> tuple[Layer, ...] | None:
+    """Layers of these parameters with the activations of others, where one is for all neurons."""
+    if known is None or any(isinstance(layer.activation, tuple) for layer in known):
+        return None
+    return tuple(
+        Layer(out, layer.activation, bias)
+        for (out, _, bias), layer in zip(params.shapes, known, strict=True)
+    )
+
+
+@dataclass(eq=False)
+class _Group:
+    """Student neurons with the same incoming weights up to symmetry.
+
+    ``constant`` is what is left over when the members are written as one neuron.
+    """
+
+    activation: Any
+    incoming: np.ndarray
+    outgoing: np.ndarray
+    constant: np.ndarray
+    members: list[tuple[int, int, np.ndarray]]  # neuron, sign, its part of outgoing
+
+    @classmethod
+    def single(cls, s: _Shallow, j: int) -> _Group:
+        a = s.outgoing[j]
+        return cls(s.activations[j], s.incoming[j], a.copy(), np.zeros_like(a), [(j, 1, a)])
+
+    def take(self, s: _Shallow, j: int, scale: float, sign: int) -> None:
+        """One more neuron, whose incoming weights are ``sign * scale`` times ours."""
+        own = symmetry(self.activation)
+        a = s.outgoing[j] * (scale**own.degree if own.degree else 1.0)
+        part = a if sign > 0 else own.parity * a
+        if sign < 0 and own.parity < 0:
+            self.constant += own.constant * a
+        self.outgoing += part
+        self.members.append((j, sign, part))
+
+
+def _groups(
+    s: _Shallow, x: np.ndarray | None, tol: float
+) -> tuple[list[_Group], list[ExtraNeuron]]:
+    groups: list[_Group] = []
+    extras: list[ExtraNeuron] = []
+    # The neurons with the largest outgoing weights first: they decide where their group is.
+    order = np.argsort(-np.abs(s.outgoing).max(axis=1), kind="stable")
+    for j in map(int, order):
+        extra = _without_effect(s, j, x, tol)
+        if extra is not None:
+            extras.append(extra)
+            continue
+        for group in groups:
+            fit = _same_incoming(group, s, j, tol)
+            if fit is not None:
+                group.take(s, j, *fit)
+                break
+        else:
+            groups.append(_Group.single(s, j))
+    return groups, extras
+
+
+def _without_effect(s: _Shallow, j: int, x: np.ndarray | None, tol: float) -> ExtraNeuron | None:
+    own, a = symmetry(s.activations[j]), s.outgoing[j]
+    # A scale can be moved from one side to the other.
+    scale = np.linalg.norm(s.incoming[j]) ** own.degree if own.degree else 1.0
+    nothing = np.zeros_like(a)
+    if np.abs(a).max() * scale < tol:
+        return ExtraNeuron(j, "silent", "silent: its outgoing weights are 0", nothing)
+    if np.linalg.norm(s.incoming[j, :-1]) < tol:
+        constant = a * _activity(s.activations[j], float(s.incoming[j, -1]))
+        value = ", ".join(f"{c:.4g}" for c in constant)
+        return ExtraNeuron(
+            j, "constant", f"the constant {value}: its incoming weights are 0", constant
+        )
+    if x is not None and s.activations[j] == "relu":
+        z = x @ s.incoming[j, :-1] + s.incoming[j, -1]
+        if (z <= 0).all():
+            return ExtraNeuron(j, "dead", f"dead: it is 0 on all {len(x)} inputs", nothing)
+    return None
+
+
+def _activity(activation: Any, z: float) -> float:
+    """What a neuron gives for one number; the engine knows its activation."""
+    return float(TeacherNet([(1, activation, True)], inputs=1, params=[0.0, z])([[0.0]])[0, 0])
+
+
+def _same_incoming(group: _Group, s: _Shallow, j: int, tol: float) -> tuple[float, int] | None:
+    """Scale and sign with which neuron ``j`` is one of the group; None when it is not."""
+    if s.activations[j] != group.activation:
+        return None
+    own = symmetry(group.activation)
+    v = s.incoming[j]
+    scale = 1.0
+    if own.degree:
+        scale = float(np.linalg.norm(v) / np.linalg.norm(group.incoming))
+        v = v / scale
+    if np.linalg.norm(v - group.incoming) < tol:
+        return scale, 1
+    if own.parity and np.linalg.norm(v + group.incoming) < tol:
+        return scale, -1
+    return None
+
+
+@dataclass(frozen=True, eq=False)
+class _Choice:
+    """A group in the place of a teacher neuron."""
+
+    teacher: int
+    group: _Group
+    sign: int
+    incoming: np.ndarray
+    outgoing: np.ndarray
+    constant: np.ndarray
+    distance: float
+
+    def match(self) -> NeuronMatch:
+        total = self.group.outgoing
+        squared = float(total @ total)
+        members = [
+            Member(j, sign * self.sign, float(part @ total) / squared if squared else np.nan)
+            for j, sign, part in self.group.members
+        ]
+        members.sort(key=lambda m: (-m.part, m.neuron))
+        return NeuronMatch(self.teacher, tuple(members), self.distance)
+
+
+def _choice(group: _Group, t: _Shallow, i: int) -> _Choice | None:
+    """The best of the group's symmetries for teacher neuron ``i``."""
+    if group.activation != t.activations[i]:
+        return None
+    own = symmetry(group.activation)
+    w, a = t.incoming[i], t.outgoing[i]
+    v, b = group.incoming, group.outgoing
+    if own.degree and np.linalg.norm(w) > 0:
+        scale = float(np.linalg.norm(w) / np.linalg.norm(v))
+        v, b = v * scale, b / scale**own.degree
+    candidates = [(1, v, b, np.zeros_like(b))]
+    if own.parity:
+        left = own.constant * b if own.parity < 0 else np.zeros_like(b)
+        candidates.append((-1, -v, own.parity * b, left))
+    best = min(candidates, key=lambda c: _distance(c[1], c[2], w, a))
+    sign, v, b, left = best
+    return _Choice(i, group, sign, v, b, left, _distance(v, b, w, a))
+
+
+def _distance(v: np.ndarray, b: np.ndarray, w: np.ndarray, a: np.ndarray) -> float:
+    return float(np.sqrt(((v - w) ** 2).sum() + ((b - a) ** 2).sum()))
+
+
+def _assign(groups: list[_Group], t: _Shallow) -> tuple[list[_Choice], tuple[int, ...]]:
+    from scipy.optimize import linear_sum_assignment
+
+    count = len(t.activations)
+    choices = [[_choice(group, t, i) for group in groups] for i in range(count)]
+    costs = np.array([[np.inf if c is None else c.distance for c in row] for row in choices])
+    costs = costs.reshape(count, len(groups))
+    finite = costs[np.isfinite(costs)]
+    # Pairs of different activations: dearer than any assignment without them.
+    forbidden = 1.0 + 2 * min(costs.shape) * (finite.max() if finite.size else 0.0)
+    rows, columns = linear_sum_assignment(np.where(np.isfinite(costs), costs, forbidden))
+    chosen = [c for i, j in zip(rows, columns, strict=True) if (c := choices[i][j]) is not None]
+    found = {c.teacher for c in chosen}
+    return chosen, tuple(i for i in range(count) if i not in found)
+
+
+def _unmatched(group: _Group, tol: float) -> list[ExtraNeuron]:
+    kind, role = "other", "not a neuron of the teacher"
+    if len(group.members) > 1 and np.abs(group.outgoing).max() < tol:
+        kind = "cancelled"
+        role = "cancelled: neurons with the same incoming weights have outgoing weights of sum 0"
+    nothing = np.zeros_like(group.constant)
+    return [ExtraNeuron(j, kind, role, nothing) for j, _, _ in group.members]
+
+
+def _aligned(t: _Shallow, chosen: list[_Choice], total: np.ndarray) -> Params:
+    incoming, outgoing = np.zeros_like(t.incoming), np.zeros_like(t.outgoing)
+    for choice in chosen:
+        incoming[choice.teacher], outgoing[choice.teacher] = choice.incoming, choice.outgoing
+    parts = [incoming[:, :-1].ravel(), incoming[:, -1][: None if t.layers[0].bias else 0]]
+    parts += [outgoing.T.ravel(), total[: None if t.layers[1].bias else 0]]
+    return Params.from_flat(t.layers, t.incoming.shape[1] - 1, np.concatenate(parts))

@@ -140,7 +140,7 @@ class TrainOptions:
         options = {name: getattr(self, name) for name in _ENGINE_NAMES}
         if isinstance(self.alg, Rule):
             options["alg"] = self.alg.for_engine()
-        options["tauinv"] = _checked_tauinv(self.tauinv, shapes)
+        options["tauinv"] = checked_tauinv(self.tauinv, shapes)
         return options
 
     def to_dict(self) -> dict[str, Any]:
@@ -260,7 +260,7 @@ _ENGINE_NAMES = (
 )  # fmt: skip
 
 
-def _checked_tauinv(tauinv: Any, shapes: Any) -> Any:
+def checked_tauinv(tauinv: Any, shapes: Any) -> Any:
     if tauinv is None:
         return None
     if isinstance(tauinv, Params) or np.ndim(tauinv) > 0:

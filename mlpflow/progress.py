@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from .params import Params
@@ -67,6 +67,45 @@ def _in_notebook() -> bool:
     return "ipykernel" in sys.modules and "JPY_PARENT_PID" in os.environ
 
 
+def _tqdm() -> tuple[Any, int | None]:
+    """The kind of bar that suits the place, and its width."""
+    if _in_notebook():
+        from tqdm.auto import tqdm
+
+        return tqdm, None
+    from tqdm import tqdm
+
+    return tqdm, shutil.get_terminal_size().columns  # also where the terminal says 0
+
+
+class CountBar:
+    """A bar that counts runs, and how they ended.
+
+    Parameters
+    ----------
+    total : int
+        How many there are.
+    """
+
+    def __init__(self, total: int) -> None:
+        tqdm, columns = _tqdm()
+        self._counts: dict[str, int] = {}
+        self._bar = tqdm(total=total, unit="run", ncols=columns, file=sys.stderr)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._bar.close()
+
+    def count(self, status: str) -> None:
+        """One more run has ended, with this status."""
+        self._counts[status] = self._counts.get(status, 0) + 1
+        text = ", ".join(f"{count} {name}" for name, count in sorted(self._counts.items()))
+        self._bar.set_postfix_str(text, refresh=False)
+        self._bar.update()
+
+
 class Bar:
     """A bar for each phase: how much of its budget of seconds is used.
 
@@ -92,13 +131,7 @@ class Bar:
         self._bar.refresh()
 
     def _open(self, record: Progress) -> None:
-        columns = None
-        if _in_notebook():
-            from tqdm.auto import tqdm
-        else:
-            from tqdm import tqdm
-
-            columns = shutil.get_terminal_size().columns  # also where the terminal says 0
+        tqdm, columns = _tqdm()
         budget = self._budgets.get(record.phase, float("inf"))
         limited = budget < float("inf")
         self._phase, self._start = record.phase, record.elapsed

@@ -7,15 +7,18 @@ for the array ``a3`` of the file. Nothing in it can run code.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import os
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
+from .classification import Classification
 from .layers import describe_layers, layers_from_description
 from .net import Net
 from .objective import Spectrum
@@ -31,6 +34,13 @@ __all__ = ["load", "save"]
 FORMAT = "mlpflow-1"
 
 
+@dataclass(frozen=True)
+class NetFile:
+    """Stands in a file for the network that lies in another file of the same folder."""
+
+    name: str
+
+
 def save(path: str | Path, value: Any) -> None:
     """Write a result, network, teacher, parameters or spectrum into one file.
 
@@ -38,7 +48,7 @@ def save(path: str | Path, value: Any) -> None:
     ----------
     path : path
         Written atomically; an existing file is replaced.
-    value : TrainResult, Net, TeacherNet, Params or Spectrum
+    value : TrainResult, Classification, Net, TeacherNet, Params or Spectrum
         Also dictionaries and lists of these, of numbers, text and NumPy arrays.
 
     Examples
@@ -84,19 +94,41 @@ def load(path: str | Path) -> Any:
     """
     with open(path, "rb") as file:
         try:
-            return _read(file)
+            with np.load(file, allow_pickle=False) as arrays:
+                return _read(_Source(arrays, Path(path).parent))
         except Exception as error:  # the readers of ZIP, NPY and JSON raise anything on damage
             raise ValueError(
                 f"{path}: expected a file written by mlpflow.save, got another: {error}"
             ) from None
 
 
-def _read(file: BinaryIO) -> Any:
-    with np.load(file, allow_pickle=False) as arrays:
-        document = json.loads(str(arrays["contents"]))
-        if document["format"] != FORMAT:
-            raise ValueError(f"expected the format {FORMAT}, got {document['format']!r}")
-        return _decode(document["value"], arrays)
+@dataclass(frozen=True)
+class _Source:
+    """An open file: its arrays, and the folder in which it lies."""
+
+    arrays: Any
+    folder: Path
+
+
+def _read(source: _Source) -> Any:
+    document = json.loads(str(source.arrays["contents"]))
+    if document["format"] != FORMAT:
+        raise ValueError(f"expected the format {FORMAT}, got {document['format']!r}")
+    return _decode(document["value"], source)
+
+
+def _net_beside(source: _Source, name: str) -> Net:
+    path = source.folder / name
+    status = path.stat()
+    return _net_from(str(path.resolve()), status.st_mtime_ns, status.st_size)
+
+
+@functools.lru_cache(maxsize=4)
+def _net_from(path: str, changed: int, size: int) -> Net:
+    net = load(path)
+    if not isinstance(net, Net):
+        raise ValueError(f"{path}: expected a Net, got a {type(net).__name__}")
+    return net
 
 
 def _encode(value: Any, arrays: dict[str, np.ndarray]) -> Any:
@@ -124,7 +156,7 @@ _PLAIN = (bool, int, float, str)
 _RECORDS: dict[str, Callable[..., Any]] = {
     cls.__name__: cls
     for cls in (
-        *(TrainResult, FlowResult, OptimResult, Trajectory, Spectrum),
+        *(TrainResult, FlowResult, OptimResult, Trajectory, Spectrum, Classification),
         *RULES.values(),
         *(Constant, Cosine, StepDecay, WarmUp),
     )
@@ -149,35 +181,51 @@ def _encode_object(value: Any, arrays: dict[str, np.ndarray]) -> Any:
         layers = describe_layers(value.layers)
         fields = {"inputs": value.Din, "params": value.params.flat}
         return {"kind": kind, "layers": layers, **_fields(fields, arrays)}
+    if isinstance(value, NetFile):
+        return {"kind": kind, "name": value.name}
     if kind in _RECORDS:
-        record = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+        record = {_key(f.name): getattr(value, f.name) for f in dataclasses.fields(value)}
         return {"kind": kind, **_fields(record, arrays)}
     raise TypeError(
-        "save: expected a TrainResult, Net, TeacherNet, Params, Spectrum, numbers, text or arrays, "
-        f"got a {kind}"
+        "save: expected a TrainResult, Classification, Net, TeacherNet, Params, Spectrum, numbers, "
+        f"text or arrays, got a {kind}"
     )
+
+
+# What a description itself needs; a record's field of that name gets a mark.
+_RESERVED = ("array", "kind", "layers")
+
+
+def _key(name: str) -> str:
+    return f".{name}" if name in _RESERVED else name
+
+
+def _name(key: str) -> str:
+    return key.removeprefix(".")
 
 
 def _fields(fields: dict[str, Any], arrays: dict[str, np.ndarray]) -> dict[str, Any]:
     return {name: _encode(value, arrays) for name, value in fields.items()}
 
 
-def _decode(value: Any, file: Any) -> Any:
+def _decode(value: Any, source: _Source) -> Any:
     if isinstance(value, list):
-        return [_decode(v, file) for v in value]
+        return [_decode(v, source) for v in value]
     if not isinstance(value, dict):
         return value
     if "array" in value:
-        return file[value["array"]]
+        return source.arrays[value["array"]]
     kind = value["kind"]
     if kind == "tuple":
-        return tuple(_decode(v, file) for v in value["value"])
+        return tuple(_decode(v, source) for v in value["value"])
     if kind == "dict":
-        return {_decode(k, file): _decode(v, file) for k, v in value["value"]}
+        return {_decode(k, source): _decode(v, source) for k, v in value["value"]}
     if kind == "Status":
         return Status(value["name"])
+    if kind == "NetFile":
+        return _net_beside(source, value["name"])
     layers: Any = value.get("layers")
-    fields = {n: _decode(v, file) for n, v in value.items() if n not in ("kind", "layers")}
+    fields = {n: _decode(v, source) for n, v in value.items() if n not in ("kind", "layers")}
     if kind == "Params":
         checked = None if layers is None else layers_from_description(layers)
         shapes = tuple(fields["shapes"])
@@ -187,5 +235,5 @@ def _decode(value: Any, file: Any) -> Any:
     if kind == "TeacherNet":
         return TeacherNet(layers_from_description(layers), fields["inputs"], fields["params"])
     if kind in _RECORDS:
-        return _RECORDS[kind](**fields)
+        return _RECORDS[kind](**{_name(key): v for key, v in fields.items()})
     raise ValueError(f"an object of the kind {kind!r}")

@@ -23,6 +23,7 @@ include("../julia/progress.jl")
 include("../julia/fingerprint.jl")
 include("../julia/resume.jl")
 include("../julia/train.jl")
+include("../julia/landscape/landscape.jl")
 include("../julia/bridge/bridge.jl")
 
 export Net, TeacherNet, Params, params, params2dict, random_params, glorot_normal, glorot_uniform

@@ -69,6 +69,7 @@ function warm_network(warm, key, input, activation, outputs, target, losstype, w
         warm(call; net=key, p=p, v=p)
         warm(call; net=key, p=p, v=[p p]')
     end
+    warm("classify"; net=key, p=p, min_gnorm=0.0)
     rule = Dict{String,Any}("kind" => "Adam", "schedule" => Dict{String,Any}("kind" => "Constant"))
     for (alg, solver) in (("DP5", "newton"), ("Rodas5P", "bfgs"), ("auto", "lbfgs"), (rule, "newton"))
         warm_training(warm; net=key, p=p, options=warm_options(alg, solver))

@@ -70,6 +70,9 @@ class Engine(abc.ABC):
     def forget(self, key: int) -> None:
         """The object with this key is gone; may be called at any time, from any thread."""
 
+    def cancel(self) -> None:  # noqa: B027 - an engine that cannot has nothing to do
+        """End the cancellable call under way with what it has reached so far; from any thread."""
+
     @abc.abstractmethod
     def shutdown(self) -> None:
         """End the engine; the next call starts a new one."""

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import importlib
 import os
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 from .._hints import did_you_mean
 from .base import Engine
 
-__all__ = ["current_engine", "engine_info", "forget", "shutdown", "use_engine"]
+__all__ = [
+    "current_engine", "engine_info", "forget", "shutdown", "use_engine", "using_engine",
+]  # fmt: skip
 
 # Engines by name, with the module and class that implement them. "auto" takes the first.
 ENGINES = {"worker": ("mlpflow.engine.worker", "WorkerEngine")}
@@ -19,6 +23,11 @@ ENGINES = {"worker": ("mlpflow.engine.worker", "WorkerEngine")}
 _lock = threading.Lock()
 _engine: Engine | None = None
 _chosen: str | None = None
+# More engines for runs side by side (see pool.py). A tuple that is replaced, never changed:
+# `forget` reads it at any time, from any thread, without a lock.
+_extras: tuple[Engine, ...] = ()
+# The engine that a thread uses instead of the common one.
+_own = threading.local()
 
 
 def use_engine(name: str) -> None:
@@ -55,6 +64,9 @@ def _resolve(name: object, where: str) -> str:
 def current_engine() -> Engine:
     """The running engine; made, but not started, when there is none."""
     global _engine
+    own: Engine | None = getattr(_own, "engine", None)
+    if own is not None:
+        return own
     if _engine is not None:
         return _engine
     with _lock:
@@ -64,6 +76,35 @@ def current_engine() -> Engine:
             module, cls = ENGINES[_resolve(name, where)]
             _engine = getattr(importlib.import_module(module), cls)()
         return _engine
+
+
+@contextlib.contextmanager
+def using_engine(engine: Engine) -> Iterator[None]:
+    """In this thread every call goes to ``engine``."""
+    previous = getattr(_own, "engine", None)
+    _own.engine = engine
+    try:
+        yield
+    finally:
+        _own.engine = previous
+
+
+def extra_engine() -> Engine:
+    """One more worker beside the common engine; only a worker can be had several times."""
+    global _extras
+    module, cls = ENGINES["worker"]
+    engine: Engine = getattr(importlib.import_module(module), cls)()
+    with _lock:
+        _extras = (*_extras, engine)
+    return engine
+
+
+def end_extra(engine: Engine) -> None:
+    """The engine is not needed any more."""
+    global _extras
+    with _lock:
+        _extras = tuple(e for e in _extras if e is not engine)
+    engine.shutdown()
 
 
 def engine_info() -> dict[str, Any]:
@@ -106,20 +147,26 @@ def forget(key: int) -> None:
     engine = _engine
     if engine is not None:
         engine.forget(key)
+    for extra in _extras:
+        extra.forget(key)
 
 
 def _after_fork_in_child() -> None:
     """The worker belongs to the parent; another thread may have held our lock at the fork."""
-    global _engine, _lock
+    global _engine, _extras, _lock
     _lock = threading.Lock()
     engine, _engine = _engine, None
-    if engine is not None:
-        engine.abandon()
+    extras, _extras = _extras, ()
+    _own.engine = None
+    for inherited in (engine, *extras):
+        if inherited is not None:
+            inherited.abandon()
 
 
 def _at_exit() -> None:
-    if _engine is not None:
-        _engine.terminate()
+    for engine in (_engine, *_extras):
+        if engine is not None:
+            engine.terminate()
 
 
 atexit.register(_at_exit)

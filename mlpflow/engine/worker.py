@@ -48,6 +48,7 @@ class WorkerEngine(Engine):
         self._numbers = itertools.count(1)
         self._depth = 0
         self._replies: dict[int, dict[str, Any]] = {}
+        self._conversations: list[_Conversation] = []
 
     def call(
         self,
@@ -70,6 +71,10 @@ class WorkerEngine(Engine):
 
     def forget(self, key: int) -> None:
         self._gone.append(key)
+
+    def cancel(self) -> None:
+        for conversation in tuple(self._conversations):
+            conversation.cancel()
 
     def shutdown(self) -> None:
         with self._lock:
@@ -135,6 +140,7 @@ class WorkerEngine(Engine):
         payload = self._wire.pack(message)
         conversation = _Conversation(self, process, number, on_event, on_question, cancellable)
         self._depth += 1
+        self._conversations.append(conversation)
         try:
             reply = conversation.hold(payload)
         except WorkerDied:
@@ -144,6 +150,7 @@ class WorkerEngine(Engine):
             raise
         finally:
             self._depth -= 1
+            self._conversations.remove(conversation)
         if alone:
             process.exchange.clear()
         conversation.raise_pending()
@@ -247,11 +254,16 @@ class _Conversation:
         self._pending: BaseException | None = None
         self._guard = InterruptGuard(self._first_interrupt, self._second_interrupt)
         self._timer: threading.Timer | None = None
+        self._sent = False
+        self._to_cancel = False
 
     def hold(self, payload: bytes) -> dict[str, Any]:
         with self._guard:
             try:
                 self._process.send(payload)
+                self._sent = True
+                if self._to_cancel:
+                    self._cancel()
                 return self._wait_for_reply()
             except WorkerDied:
                 if self._guard.count:  # we have killed it ourselves
@@ -261,6 +273,14 @@ class _Conversation:
             finally:
                 if self._timer is not None:
                     self._timer.cancel()
+
+    def cancel(self) -> None:
+        """From another thread, which must not write into the middle of the request."""
+        if self._cancellable:
+            self._to_cancel = True
+            if self._sent:
+                with contextlib.suppress(WorkerDied):  # the reading side finds out
+                    self._cancel()
 
     def raise_pending(self) -> None:
         """After the reply: what a callback raised, or the Ctrl-C that a short call ran through."""
