@@ -7,7 +7,7 @@ What a training run found.
 
 - `init`, `x`: start and result, flat (length P); `loss`, `gnorm` (infinity norm of the gradient over the parameters that are not
   frozen) at the result
-- `converged`: the tolerance on the gradient norm or on the loss was met; `status`: why the run ended
+- `converged`: the tolerance on the gradient norm or on the loss was met, and not on a way to infinity; `status`: why the run ended
 - `flow::Union{FlowResult,Nothing}`, `optim::Union{OptimResult,Nothing}`: its two parts, `nothing` when not run
 - `total_time`: seconds; `options`: the keywords of the run; `warnings`: sentences about what went wrong on the way without ending it
 """
@@ -121,8 +121,10 @@ function assemble(o, init, flow, optim, options, seconds, warnings)
     g = gradient!(similar(x), o, x)
     final_loss = value(o, x)
     gnorm = infinity_norm(g, free_indices(options.tauinv, length(x)))
-    converged = gnorm <= options.min_gnorm || final_loss <= options.minloss
-    status = last_part === nothing ? :not_run : last_part.status
+    away = final_loss > options.minloss && gnorm <= options.min_gnorm && last_part !== nothing &&
+        runs_away(o, x; tauinv = options.tauinv, min_gnorm = options.min_gnorm, growth = flow === nothing ? Float64[] : flow.growth)
+    converged = !away && (gnorm <= options.min_gnorm || final_loss <= options.minloss)
+    status = last_part === nothing ? :not_run : away ? :at_infinity : last_part.status
     return Training(init, copy(x), final_loss, gnorm, converged, status, flow, optim, seconds, Dict{Symbol,Any}(pairs(options)),
                     warnings)
 end

@@ -89,22 +89,34 @@ end
 function classify_network(o::NetObjective, x::Vector{Float64}; tauinv = nothing, min_gnorm = 0.0, growth = Float64[])
     free = free_indices(tauinv, length(x))
     isempty(free) && throw(ArgumentError("classify: expected at least one parameter that is not frozen, got tauinv = 0 for all"))
-    ways = neuron_directions(o.layers, x)
-    if length(free) == length(x)
-        c = classify(o, x; min_gnorm = min_gnorm, growth = growth, directions = ways)
-        return with_direction(c, o.layers, c.direction)
-    end
+    return classify_free(o, x, free; min_gnorm = min_gnorm, growth = growth)
+end
+
+# The parameters that are not in `free` are frozen.
+function classify_free(o::AbstractObjective, x::Vector{Float64}, free::Vector{Int}; min_gnorm = 0.0, growth = Float64[])
+    ways = runaway_directions(o, x)
+    length(free) == length(x) && return with_neurons(classify(o, x; min_gnorm = min_gnorm, growth = growth, directions = ways), o)
     restricted = RestrictedObjective(o, x, free)
     c = classify(restricted, x[free]; min_gnorm = min_gnorm, growth = isempty(growth) ? growth : growth[free],
                  directions = [d[free] for d in ways])
     full = isempty(c.direction) ? c.direction : zeros(length(x))
     isempty(full) || (full[free] = c.direction)
-    return with_direction(c, o.layers, full)
+    return with_neurons(with_direction(c, full), o)
 end
 
-with_direction(c::Classification, layers, d) =
+runaway_directions(o::AbstractObjective, x) = Vector{Float64}[]
+runaway_directions(o::NetObjective, x) = neuron_directions(o.layers, x)
+
+with_direction(c::Classification, d) =
     Classification(c.kind, c.index, c.flat_dimension, c.eigenvalues, c.levels, c.gnorm, c.gnorm_rounding, c.flat_loss, d,
-                   c.kind === :infinity ? dominant_neurons(layers, d) : Tuple{Int,Int}[], c.loss, c.limit)
+                   c.neurons, c.loss, c.limit)
+
+with_neurons(c::Classification, o::AbstractObjective) = c
+
+function with_neurons(c::Classification, o::NetObjective)
+    c.kind === :infinity && append!(c.neurons, dominant_neurons(o.layers, c.direction))
+    return c
+end
 
 """
     explain(c::Classification; first = 1) -> String

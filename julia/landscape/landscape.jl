@@ -6,6 +6,7 @@
 #     infinity.jl   parameters that run away while the loss still falls
 #     neurons.jl    the neurons that a direction is about
 #     classify.jl   minimum, saddle, degenerate, at infinity or not critical
+#     settled.jl    whether a run that met its tolerance has arrived
 
 include("rounding.jl")
 include("picture.jl")
@@ -13,5 +14,6 @@ include("flat.jl")
 include("infinity.jl")
 include("neurons.jl")
 include("classify.jl")
+include("settled.jl")
 
 export classify, Classification

@@ -137,7 +137,7 @@ end
 
 function evaluation_errors(o::RestrictedObjective, x::AbstractVector, loss::Float64, H::AbstractMatrix, u::Float64)
     full = copy(full_point(o, x))
-    inner = evaluation_errors(o.inner, full, loss, hessian!(copy(o.H), o.inner, full), u)
+    inner = evaluation_errors(o.inner, full, loss, hessian!(zeros(length(full), length(full)), o.inner, full), u)
     return (value = inner.value, gradient = inner.gradient[o.free], hessian = inner.hessian)
 end
 
