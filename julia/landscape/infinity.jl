@@ -14,7 +14,7 @@ const GRADIENT_FALL = 1e-2
 # A step on which the loss falls by more than so many times what it fell before has led into another region.
 const LARGEST_JUMP = 10.0
 # At most so many iterations bring the other parameters to their minimum.
-const FOLLOW_ITERATIONS = 100
+const FOLLOW_ITERATIONS = 30
 # How far the others may be from their minimum at the start, relative to the parameters: further away it is not this point's path.
 const NEARBY = 0.1
 # And how much longer than the first step of a straight continuation a step along the path may be.
@@ -32,13 +32,14 @@ struct Runaway
 end
 
 """
-    runaway(o, p::Picture, growth, directions) -> Runaway or nothing
+    runaway(o, p::Picture, growth, directions; followed = typemax(Int)) -> Runaway or nothing
 
 The way to infinity that starts at the point, if there is one. `growth`: the direction in which a flow drifted, or empty;
 `directions`: more that a straight way may take. The softest eigenvectors, the parameters themselves and their part in the
-flat directions are always tried.
+flat directions are always tried. `followed`: along so many of them at most a curved path is followed, which takes long.
 """
-function runaway(o::AbstractObjective, p::Picture, growth, directions)
+function runaway(o::AbstractObjective, p::Picture, growth, directions; followed::Int = typemax(Int))
+    perfect(o, p, p.loss) && return nothing
     soft = [p.Q[:, k] for k in sortperm(abs.(p.lambda))[1:min(end, 2)]]
     ground = p.Q[:, flat(p)]
     curved = unit_vectors(vcat([growth], soft, [ground * (ground' * p.x)]))
@@ -46,7 +47,7 @@ function runaway(o::AbstractObjective, p::Picture, growth, directions)
         found = straight_path(o, p, outwards(p, d))
         found === nothing || return found
     end
-    for d in curved
+    for d in curved[1:min(end, followed)]
         found = followed_path(o, p, outwards(p, d))
         found === nothing || return found
     end
@@ -81,6 +82,14 @@ function straight_path(o::AbstractObjective, p::Picture, d::Vector{Float64})
     return falls_away(p, losses, gnorms, dot(p.g, d) < -slope_rounding(p, d)) ? Runaway(d, losses, gnorms) : nothing
 end
 
+# Squared errors that are zero to rounding cannot fall on: such fits reach to infinity, but the loss is level there. (The
+# cross-entropy is never zero at finite parameters, and its slope can still be told when its value is rounding.)
+perfect(o::AbstractObjective, p::Picture, loss) = loss - attainable(o) <= NOTICEABLE * p.rounding.value
+
+attainable(::AbstractObjective) = -Inf
+attainable(::NetObjective{T,MSE}) where {T} = 0.0
+attainable(o::RestrictedObjective) = attainable(o.inner)
+
 # Outputs grow with the parameters, and the rounding of the loss with them.
 path_noise(p::Picture, factor) = NOTICEABLE * p.rounding.value * factor
 
@@ -100,13 +109,13 @@ end
 
 function followed_path(o::AbstractObjective, p::Picture, d::Vector{Float64})
     leader = argmax(abs.(d))
-    start = relaxed(o, p.x, leader)
-    norm(start .- p.x) <= NEARBY * (1 + norm(p.x)) || return nothing
+    start = relaxed(o, p, p.x, leader)
+    norm(start .- p.x) <= NEARBY * (1 + norm(p.x)) && !perfect(o, p, value(o, start)) || return nothing
     reach = copysign(max(abs(p.x[leader]), typical(p.x)), d[leader])
     factors = growth_factors()
     out = follow(o, p, start, d, leader, p.x[leader] .+ reach .* (factors .- 1), factors)
     length(out.losses) > STEPS_A_DECADE || return nothing
-    downhill = out.slope * sign(reach) < -p.rounding.gradient[leader]
+    downhill = out.slope * sign(reach) < -slope_rounding(p, d) / abs(d[leader])
     away = length(out.losses) > length(factors) && falls_away(p, out.losses, out.gnorms, downhill)
     away || came_from_afar(o, p, start, d, leader, out) || return nothing
     way = out.last .- p.x
@@ -131,7 +140,7 @@ function follow(o::AbstractObjective, p::Picture, start, d, leader::Int, targets
     losses, gnorms = [value_gradient!(g, o, start)], [infinity_norm(g)]
     slope = g[leader]
     for (k, target) in enumerate(targets)
-        next = relaxed(o, continued(path, d, leader, target), leader)
+        next = relaxed(o, p, continued(path, d, leader, target), leader)
         norm(next .- path[end]) <= LARGEST_DETOUR * abs(target - path[end][leader]) / abs(d[leader]) || break
         push!(path, next)
         loss = value_gradient!(g, o, next)
@@ -143,12 +152,13 @@ function follow(o::AbstractObjective, p::Picture, start, d, leader::Int, targets
     return (losses = losses, gnorms = gnorms, slope = slope, last = path[end])
 end
 
-# The minimum over all parameters but one.
-function relaxed(o::AbstractObjective, y::Vector{Float64}, leader::Int)
+# The minimum over all parameters but one, to the rounding of the gradient.
+function relaxed(o::AbstractObjective, p::Picture, y::Vector{Float64}, leader::Int)
     others = deleteat!(collect(eachindex(y)), leader)
     isempty(others) && return copy(y)
     restricted = RestrictedObjective(o, y, others)
-    r = optimize(restricted, y[others]; min_gnorm = 0.0, minloss = -Inf, maxtime = Inf, maxiterations = FOLLOW_ITERATIONS)
+    r = optimize(restricted, y[others]; min_gnorm = gnorm_rounding(p), minloss = -Inf, maxtime = Inf,
+                 maxiterations = FOLLOW_ITERATIONS)
     return copy(full_point(restricted, r.x))
 end
 

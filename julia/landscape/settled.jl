@@ -9,8 +9,8 @@ const FIRM_STEP = 1e-6
 """
     runs_away(o::AbstractObjective, x; tauinv = nothing, min_gnorm = 0.0, growth = Float64[]) -> Bool
 
-Whether a point `x` (length P) whose gradient met the tolerance `min_gnorm` lies on a way to infinity ([`classify`](@ref)), where a
-run may end but does not converge. A strict minimum costs one Hessian. False where it cannot be told: without a Hessian, and for
+Whether a point `x` (length P) whose gradient met the tolerance `min_gnorm` lies on a way to infinity, where a
+run may end but does not converge. A strict minimum costs one Hessian, the rest less than [`classify`](@ref). False where it cannot be told: without a Hessian, and for
 more than $LARGEST_CHECKED parameters that are not frozen.
 """
 function runs_away(o::AbstractObjective, x::Vector{Float64}; tauinv = nothing, min_gnorm::Real = 0.0,
@@ -19,7 +19,11 @@ function runs_away(o::AbstractObjective, x::Vector{Float64}; tauinv = nothing, m
     can_classify(o) && 0 < length(free) <= LARGEST_CHECKED || return false
     part = length(free) == length(x) ? o : RestrictedObjective(o, x, free)
     firm_minimum(part, x[free]) && return false
-    return classify_free(o, x, free; min_gnorm = min_gnorm, growth = growth).kind === :infinity
+    p = picture(part, x[free]; min_gnorm = min_gnorm)
+    p === nothing && return false
+    p.critical && (!isempty(falling(p)) || isempty(flat(p))) && return false
+    ways = [d[free] for d in runaway_directions(o, x)]
+    return runaway(part, p, isempty(growth) ? growth : growth[free], ways; followed = 1) !== nothing
 end
 
 can_classify(::AbstractObjective) = true
