@@ -9,9 +9,9 @@ const FIRM_STEP = 1e-6
 """
     runs_away(o::AbstractObjective, x; tauinv = nothing, min_gnorm = 0.0, growth = Float64[]) -> Bool
 
-Whether a point `x` (length P) whose gradient met the tolerance `min_gnorm` lies on a way to infinity, where a
-run may end but does not converge. A strict minimum costs one Hessian, the rest less than [`classify`](@ref). False where it cannot be told: without a Hessian, and for
-more than $LARGEST_CHECKED parameters that are not frozen.
+Whether a point `x` (length P) whose gradient met the tolerance `min_gnorm` lies on a way to infinity, where a run may end but does
+not converge. A strict minimum costs one Hessian, the rest less than [`classify`](@ref). False where it cannot be told: without a
+Hessian, and for more than $LARGEST_CHECKED parameters that are not frozen.
 """
 function runs_away(o::AbstractObjective, x::Vector{Float64}; tauinv = nothing, min_gnorm::Real = 0.0,
                    growth::AbstractVector = Float64[])
