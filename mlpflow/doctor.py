@@ -21,7 +21,13 @@ from .text import format_rows, format_seconds
 __all__ = ["Finding", "examine", "format_findings", "healthy"]
 
 REQUIRED = ("numpy", "msgpack", "tqdm")
-OPTIONAL = {"matplotlib": "pictures", "torch": "conversion from and to PyTorch"}
+OPTIONAL = {
+    "distributed": "many runs on a cluster",
+    "matplotlib": "pictures",
+    "pandas": "tables of sweeps",
+    "scipy": "the matching of neurons",
+    "torch": "conversion from and to PyTorch",
+}
 
 
 @dataclass(frozen=True)

@@ -99,16 +99,20 @@ class NeuronMatching:
     constant : ndarray of shape (Dout,)
         By how much the constant of the student differs from the teacher's: output biases, constant
         neurons, and what turning signs has left.
+    linear : ndarray of shape (Dout, Din)
+        A linear function of the inputs that turned signs of softplus, gelu, silu or relu neurons
+        have left; where it is 0 the turned neurons cancel one another's.
     aligned : Params
         The student in the teacher's layers: neurons in the teacher's order (zeros for missing
         ones), duplicates merged, signs and scales turned back, all constants in the output bias.
-        What the teacher has no place for, biases or constants, is left out.
+        What the teacher has no place for, biases, constants or a linear function, is left out.
     """
 
     matches: tuple[NeuronMatch, ...]
     missing: tuple[int, ...]
     extras: tuple[ExtraNeuron, ...]
     constant: np.ndarray
+    linear: np.ndarray
     aligned: Params
 
     @property

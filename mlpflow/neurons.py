@@ -32,19 +32,31 @@ def match_neurons(
     relu. The assignment with the least sum of distances is found by the Hungarian method
     (H. W. Kuhn, Naval Research Logistics Quarterly 2 (1955); SciPy's implementation).
 
+    Turning the signs of softplus, gelu, silu and relu, for which f(z) - f(-z) = z, leaves a linear
+    function of the inputs, and no weight of the network can make up for it but those of other
+    turned neurons. Such signs are turned where the linear functions cancel so well that what is
+    left of them and the distances are together less than without turning any.
+
     Parameters
     ----------
     student, teacher : TeacherNet, TrainResult or Params
         With one hidden layer, the same inputs, and outputs of the same number and activation.
         Parameters of a teacher that do not know their activations take those of the student.
     inputs : array of shape (N, Din), optional
-        Data with which to find student neurons that are dead on them.
+        Data with which to find student neurons that are dead on them: never active, or saturated.
     tolerance : float
         What counts as equal or zero, relative to the largest weight of the teacher.
 
     Returns
     -------
     NeuronMatching
+
+    Raises
+    ------
+    TypeError, ValueError
+        With what was expected and what came.
+    ImportError
+        Without SciPy.
 
     Examples
     --------
@@ -65,18 +77,20 @@ def match_neurons(
     tol = relative * max(np.abs(t.incoming).max(), np.abs(t.outgoing).max())
     x = None if inputs is None else checked_other_inputs(inputs, s.incoming.shape[1] - 1)
     groups, extras = _groups(s, x, tol)
-    chosen, missing = _assign(groups, t)
-    total = s.bias + sum(group.constant for group in groups)
-    total = total + sum(choice.constant for choice in chosen) + sum(e.constant for e in extras)
+    chosen = _assign(groups, t)
+    found = {choice.teacher for choice in chosen}
     matched = {id(choice.group) for choice in chosen}
+    left = [s.bias, *(part.constant for part in (*groups, *chosen, *extras))]
+    total = np.sum(left, axis=0)
     for group in groups:
         if id(group) not in matched:
             extras += _unmatched(group, tol)
     return NeuronMatching(
         tuple(choice.match() for choice in chosen),
-        missing,
+        tuple(i for i in range(len(t.activations)) if i not in found),
         tuple(sorted(extras, key=lambda extra: extra.student)),
         total - t.bias,
+        _linear(chosen, t),
         _aligned(t, chosen, total),
     )
 
@@ -195,21 +209,24 @@ def _without_effect(s: _Shallow, j: int, x: np.ndarray | None, tol: float) -> Ex
     if np.abs(a).max() * scale < tol:
         return ExtraNeuron(j, "silent", "silent: its outgoing weights are 0", nothing)
     if np.linalg.norm(s.incoming[j, :-1]) < tol:
-        constant = a * _activity(s.activations[j], float(s.incoming[j, -1]))
+        constant = a * _activity(s.activations[j], s.incoming[j, -1:])
         value = ", ".join(f"{c:.4g}" for c in constant)
         return ExtraNeuron(
             j, "constant", f"the constant {value}: its incoming weights are 0", constant
         )
-    if x is not None and s.activations[j] == "relu":
-        z = x @ s.incoming[j, :-1] + s.incoming[j, -1]
-        if (z <= 0).all():
-            return ExtraNeuron(j, "dead", f"dead: it is 0 on all {len(x)} inputs", nothing)
+    if x is None:
+        return None
+    activity = _activity(s.activations[j], x @ s.incoming[j, :-1] + s.incoming[j, -1])
+    if np.ptp(activity) * np.abs(a).max() < tol:
+        value = float(activity.mean())
+        what = "0" if value == 0 else f"{value:.4g}"
+        return ExtraNeuron(j, "dead", f"dead: it is {what} on all {len(x)} inputs", a * value)
     return None
 
 
-def _activity(activation: Any, z: float) -> float:
-    """What a neuron gives for one number; the engine knows its activation."""
-    return float(TeacherNet([(1, activation, True)], inputs=1, params=[0.0, z])([[0.0]])[0, 0])
+def _activity(activation: Any, z: np.ndarray) -> np.ndarray:
+    """What a neuron gives for these numbers; the engine knows its activation."""
+    return TeacherNet([(1, activation, False)], inputs=1, params=[1.0])(z[:, None])[:, 0]
 
 
 def _same_incoming(group: _Group, s: _Shallow, j: int, tol: float) -> tuple[float, int] | None:
@@ -231,7 +248,10 @@ def _same_incoming(group: _Group, s: _Shallow, j: int, tol: float) -> tuple[floa
 
 @dataclass(frozen=True, eq=False)
 class _Choice:
-    """A group in the place of a teacher neuron."""
+    """A group in the place of a teacher neuron.
+
+    ``constant`` and ``linear`` are what turning signs leaves.
+    """
 
     teacher: int
     group: _Group
@@ -239,6 +259,7 @@ class _Choice:
     incoming: np.ndarray
     outgoing: np.ndarray
     constant: np.ndarray
+    linear: np.ndarray  # (Dout, Din)
     distance: float
 
     def match(self) -> NeuronMatch:
@@ -252,7 +273,7 @@ class _Choice:
         return NeuronMatch(self.teacher, tuple(members), self.distance)
 
 
-def _choice(group: _Group, t: _Shallow, i: int) -> _Choice | None:
+def _choice(group: _Group, t: _Shallow, i: int, turning: bool) -> _Choice | None:
     """The best of the group's symmetries for teacher neuron ``i``."""
     if group.activation != t.activations[i]:
         return None
@@ -262,33 +283,55 @@ def _choice(group: _Group, t: _Shallow, i: int) -> _Choice | None:
     if own.degree and np.linalg.norm(w) > 0:
         scale = float(np.linalg.norm(w) / np.linalg.norm(v))
         v, b = v * scale, b / scale**own.degree
-    candidates = [(1, v, b, np.zeros_like(b))]
+    constant, linear = np.zeros_like(b), np.zeros((len(b), len(v) - 1))
+    candidates = [(1, v, b, constant, linear)]
     if own.parity:
-        left = own.constant * b if own.parity < 0 else np.zeros_like(b)
-        candidates.append((-1, -v, own.parity * b, left))
+        left = own.constant * b if own.parity < 0 else constant
+        candidates.append((-1, -v, own.parity * b, left, linear))
+    elif own.slope and turning:
+        left = own.slope * np.outer(b, v)
+        candidates.append((-1, -v, b, left[:, -1], left[:, :-1]))
     best = min(candidates, key=lambda c: _distance(c[1], c[2], w, a))
-    sign, v, b, left = best
-    return _Choice(i, group, sign, v, b, left, _distance(v, b, w, a))
+    return _Choice(i, group, *best, _distance(best[1], best[2], w, a))
 
 
 def _distance(v: np.ndarray, b: np.ndarray, w: np.ndarray, a: np.ndarray) -> float:
     return float(np.sqrt(((v - w) ** 2).sum() + ((b - a) ** 2).sum()))
 
 
-def _assign(groups: list[_Group], t: _Shallow) -> tuple[list[_Choice], tuple[int, ...]]:
-    from scipy.optimize import linear_sum_assignment
+def _assign(groups: list[_Group], t: _Shallow) -> list[_Choice]:
+    """The groups in the places of teacher neurons that make the least sum of distances."""
+    plain, turned = (_assigned(groups, t, turning) for turning in (False, True))
+    costs = [
+        sum(c.distance for c in chosen) + float(np.linalg.norm(_linear(chosen, t)))
+        for chosen in (plain, turned)
+    ]
+    return turned if costs[1] < costs[0] else plain
 
+
+def _linear(chosen: list[_Choice], t: _Shallow) -> np.ndarray:
+    """What turned signs leave of linear functions of the inputs, shape (Dout, Din)."""
+    start = np.zeros((t.outgoing.shape[1], t.incoming.shape[1] - 1))
+    return np.sum([start, *(choice.linear for choice in chosen)], axis=0)
+
+
+def _assigned(groups: list[_Group], t: _Shallow, turning: bool) -> list[_Choice]:
+    try:
+        from scipy.optimize import linear_sum_assignment
+    except ImportError:
+        raise ImportError(
+            "match_neurons: expected SciPy to be installed, got none; pip install scipy"
+        ) from None
     count = len(t.activations)
-    choices = [[_choice(group, t, i) for group in groups] for i in range(count)]
+    choices = [[_choice(group, t, i, turning) for group in groups] for i in range(count)]
     costs = np.array([[np.inf if c is None else c.distance for c in row] for row in choices])
     costs = costs.reshape(count, len(groups))
     finite = costs[np.isfinite(costs)]
     # Pairs of different activations: dearer than any assignment without them.
     forbidden = 1.0 + 2 * min(costs.shape) * (finite.max() if finite.size else 0.0)
     rows, columns = linear_sum_assignment(np.where(np.isfinite(costs), costs, forbidden))
-    chosen = [c for i, j in zip(rows, columns, strict=True) if (c := choices[i][j]) is not None]
-    found = {c.teacher for c in chosen}
-    return chosen, tuple(i for i in range(count) if i not in found)
+    pairs = zip(rows, columns, strict=True)
+    return [c for i, j in pairs if (c := choices[i][j]) is not None]
 
 
 def _unmatched(group: _Group, tol: float) -> list[ExtraNeuron]:

@@ -20,11 +20,15 @@ class Symmetry:
     constant : float
     degree : int
         f(c z) = c^degree f(z) for c > 0; 0 where there is no such number.
+    slope : float
+        f(-z) = f(z) - slope z; 0 where there is no such number. Turning the signs of such a neuron
+        leaves a linear function of the inputs, which others that are turned may cancel.
     """
 
     parity: int = 0
     constant: float = 0.0
     degree: int = 0
+    slope: float = 0.0
 
 
 _SYMMETRIES = {
@@ -35,7 +39,10 @@ _SYMMETRIES = {
     "square": Symmetry(1, degree=2),
     "sigmoid": Symmetry(-1, constant=1.0),
     "normal_cdf": Symmetry(-1, constant=1.0),
-    "relu": Symmetry(degree=1),
+    "relu": Symmetry(degree=1, slope=1.0),
+    "softplus": Symmetry(slope=1.0),
+    "gelu": Symmetry(slope=1.0),
+    "silu": Symmetry(slope=1.0),
 }
 
 
@@ -46,7 +53,7 @@ def symmetry(activation: str | Poly | Activation) -> Symmetry:
     --------
     >>> from mlpflow.symmetries import symmetry
     >>> symmetry("sigmoid")
-    Symmetry(parity=-1, constant=1.0, degree=0)
+    Symmetry(parity=-1, constant=1.0, degree=0, slope=0.0)
     """
     if isinstance(activation, str):
         return _SYMMETRIES.get(activation, Symmetry())
@@ -59,4 +66,6 @@ def symmetry(activation: str | Poly | Activation) -> Symmetry:
     if all(k % 2 == 1 for k in powers if k > 0):
         constant = 2 * activation.coefficients[0]
         return Symmetry(-1, constant=constant, degree=degree)
+    if all(k % 2 == 0 for k in powers if k != 1):
+        return Symmetry(slope=2 * activation.coefficients[1])
     return Symmetry(degree=degree)

@@ -1,5 +1,7 @@
 """Matching of student and teacher neurons: permutations, symmetries, duplicates, the dead."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -107,6 +109,62 @@ def test_opposite_neurons_are_one():
         assert match.distance < 1e-14
 
 
+@pytest.mark.parametrize("activation", ["softplus", "gelu", "silu", "relu", mf.Poly(0, 0.5, 1, 0, 2)])
+def test_turned_neurons_whose_linear_functions_cancel(activation):
+    """softplus(z) - softplus(-z) = z: a pair can be turned when its weights add up to 0."""
+    t = np.array([[1.0, 2.0, 0.3], [-1.5, 0.5, -0.2], [-0.5, -1.0, 0.7]])
+    a = np.array([[1.0], [0.6], [2.0]])  # 1 * t[0] + 2 * t[2] = (0, 0, 1.7)
+    teacher = network(activation, t, a, [0.1])
+    student = network(
+        activation,
+        np.vstack([-t[[2, 0]], t[[1]]]),
+        a[[2, 0, 1]],
+        [0.1 + 1.7 * symmetry(activation).slope],
+    )
+    x = np.random.default_rng(0).normal(size=(20, 2))
+    assert student(x) == pytest.approx(teacher(x))
+    found = mf.match_neurons(student, teacher)
+    assert [m.student for m in found.matches] == [1, 2, 0]
+    assert [m.flipped for m in found.matches] == [True, False, True]
+    assert found.distance < 1e-14
+    assert found.constant == pytest.approx([0], abs=1e-14) and not found.linear.any()
+    assert found.aligned.flat == pytest.approx(teacher.params.flat, abs=1e-14)
+
+
+def test_what_turning_leaves_is_the_difference_of_the_functions(rng):
+    teacher = network("softplus", [[1.0, 2.0, 0.3], [-1.5, 0.5, -0.2]], [[1.0], [0.6]], [0.0])
+    incoming, outgoing, bias = rows(teacher)
+    student = network("softplus", incoming * [[-1], [1]], outgoing, bias)
+    found = mf.match_neurons(student, teacher)
+    assert [m.flipped for m in found.matches] == [True, False] and found.distance == 0
+    x = rng.normal(size=(20, 2))
+    difference = found.constant + x @ found.linear.T
+    assert student(x) - teacher(x) == pytest.approx(difference) and np.ptp(difference) > 1
+    # A linear function that is worse than the distances: nothing is turned.
+    loud = network("softplus", incoming * [[-1], [1]], 10 * outgoing, bias)
+    large = network("softplus", incoming, 10 * outgoing, bias)
+    found = mf.match_neurons(loud, large)
+    assert not any(m.flipped for m in found.matches) and not found.linear.any()
+
+
+def test_opposite_softplus_neurons_are_two():
+    """Unlike those of an odd or even activation."""
+    teacher = network("softplus", [[1.0, 2.0, 0.5], [-1.0, -2.0, -0.5]], [[1.0], [0.7]])
+    found = mf.match_neurons(teacher, teacher)
+    assert [m.student for m in found.matches] == [0, 1] and found.distance == 0
+
+
+def test_saturated_neurons_are_dead_and_count_as_a_constant(rng):
+    teacher = network("sigmoid", [[1.0, 0.5, 0.1]], [[1.0]], [0.25])
+    student = network("sigmoid", [[0.1, 0.1, 50.0], [1.0, 0.5, 0.1]], [[0.75], [1.0]], [-0.5])
+    assert mf.match_neurons(student, teacher).extras[0].kind == "other"
+    found = mf.match_neurons(student, teacher, inputs=rng.normal(size=(30, 2)))
+    assert [(e.student, e.kind, e.role) for e in found.extras] == [
+        (0, "dead", "dead: it is 1 on all 30 inputs")
+    ]
+    assert found.constant == pytest.approx([0.0], abs=1e-12)
+
+
 def test_cancelled_dead_and_other_neurons(rng):
     teacher = network("relu", [[1.0, 0.5, 0.1]], [[1.0]])
     student = network(
@@ -167,7 +225,8 @@ def test_a_trained_student_and_plain_parameters():
         (mf.Poly(3, 1), Symmetry(-1, constant=6.0)),
         (mf.Poly(1, 0, 2), Symmetry(1)),
         (mf.Poly(0, 0, 0, 2), Symmetry(-1, degree=3)),
-        (mf.Poly(1, 1, 1), Symmetry()),
+        (mf.Poly(1, 1, 1), Symmetry(slope=2.0)),
+        (mf.Poly(0, 1, 1, 1), Symmetry()),
         (mf.Activation("sine", "sin", "cos", "x -> -sin(x)"), Symmetry()),
     ],
 )
@@ -186,8 +245,17 @@ def test_symmetries_hold(name):
     else:
         for parity in (-1, 1):
             assert np.ptp(net(-z) - parity * net(z)) > 0.1
+    if own.slope:
+        assert net(-z) == pytest.approx(net(z) - own.slope * z, abs=1e-14)
     if own.degree:
         assert net(1.7 * z) == pytest.approx(1.7**own.degree * net(z), abs=1e-12)
+
+
+def test_without_scipy(rng, monkeypatch):
+    monkeypatch.setitem(sys.modules, "scipy.optimize", None)
+    teacher = random_teacher("tanh", rng)
+    with pytest.raises(ImportError, match="expected SciPy to be installed, got none; pip install"):
+        mf.match_neurons(teacher, teacher)
 
 
 def test_bad_input(rng):
