@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ._check import as_whole, shown
+from .batches import checked_batchsize
 from .crew import check_executor, run_jobs
 from .initialization import draw
 from .net import Net
@@ -111,7 +112,12 @@ def checked_options(net: Net, keywords: dict[str, Any], where: str) -> TrainOpti
     """The keywords of `train`, checked as far as they can be before a run."""
     if "progress" in keywords:
         raise TypeError(f"{where}: progress is shown over all runs, not in each of them")
+    for name in ("checkpoint", "resume"):
+        if name in keywords:
+            raise TypeError(f"{where}: {name} is for a single run; folder keeps the results of many")
     options = TrainOptions.from_keywords(keywords)
+    if options.batchsize is not None:
+        checked_batchsize(options.batchsize, len(net.inputs))
     checked_tauinv(options.tauinv, net.shapes)
     checked_merge(options.merge, net)
     return options

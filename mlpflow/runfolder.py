@@ -93,7 +93,7 @@ def _loaded(path: Path, kind: type[T]) -> T | None:
 
 def plain_options(options: dict[str, Any]) -> dict[str, Any]:
     """The options of a run as JSON gives them back, without those that change no number."""
-    silent = ("verbosity", "progress", "callback")
+    silent = ("verbosity", "progress", "callback", "checkpoint", "checkpoint_interval", "resume")
     kept = {name: value for name, value in options.items() if name not in silent}
     plain: dict[str, Any] = json.loads(json.dumps(kept, default=_plain))
     return plain
@@ -104,6 +104,9 @@ def _plain(value: Any) -> Any:
         return value.flat.tolist()
     if isinstance(value, (np.ndarray, np.generic)):
         return value.tolist()
+    if dataclasses.is_dataclass(value):  # a rule of discrete dynamics, its schedule
+        fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+        return {"kind": type(value).__name__, **fields}
     raise TypeError(f"expected plain data, got a {type(value).__name__}")
 
 

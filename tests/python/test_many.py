@@ -147,6 +147,13 @@ def test_options_of_every_kind_can_be_kept(net, tmp_path):
     options = json.loads((tmp_path / "experiment.json").read_text())["options"]
     assert options["tauinv"] == tauinv.flat.tolist() and options["merge"] == [0, [0, 1], 0.1]
     assert run.params.flat[0] == run.init.flat[0]
+    rule = mf.Adam(learning_rate=0.01, schedule=mf.Cosine(steps=100))
+    keywords = {"alg": rule, "maxT": 0.1, "batchsize": 10, "maxtime_optim": 0, "workers": 1}
+    for _ in range(2):
+        mf.train_many(net, n=1, seed=0, folder=tmp_path / "rule", **keywords)
+    with pytest.raises(ValueError, match=r"its alg is .*0\.01"):
+        other = {**keywords, "alg": mf.Adam(learning_rate=0.02)}
+        mf.train_many(net, n=1, seed=0, folder=tmp_path / "rule", **other)
 
 
 ENDLESS = {
@@ -262,6 +269,10 @@ def test_bad_input(net):
         mf.train_many(net, np.zeros(9))
     with pytest.raises(TypeError, match="unexpected keyword 'maxt'"):
         mf.train_many(net, n=1, seed=0, maxt=3)
+    with pytest.raises(TypeError, match="checkpoint is for a single run; folder keeps"):
+        mf.train_many(net, n=1, seed=0, checkpoint="run.ckpt")
+    with pytest.raises(ValueError, match="batchsize: expected"):
+        mf.train_many(net, n=1, seed=0, alg="Adam", batchsize=31)
     with pytest.raises(ValueError, match="workers"):
         mf.train_many(net, n=1, seed=0, workers=0)
     with pytest.raises(TypeError, match="workers or an executor, got both"):
