@@ -114,7 +114,9 @@ def checked_options(net: Net, keywords: dict[str, Any], where: str) -> TrainOpti
         raise TypeError(f"{where}: progress is shown over all runs, not in each of them")
     for name in ("checkpoint", "resume"):
         if name in keywords:
-            raise TypeError(f"{where}: {name} is for a single run; folder keeps the results of many")
+            raise TypeError(
+                f"{where}: {name} is for a single run; folder keeps the results of many"
+            )
     options = TrainOptions.from_keywords(keywords)
     if options.batchsize is not None:
         checked_batchsize(options.batchsize, len(net.inputs))

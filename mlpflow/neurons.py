@@ -80,8 +80,8 @@ def match_neurons(
     chosen = _assign(groups, t)
     found = {choice.teacher for choice in chosen}
     matched = {id(choice.group) for choice in chosen}
-    left = [s.bias, *(part.constant for part in (*groups, *chosen, *extras))]
-    total = np.sum(left, axis=0)
+    total = s.bias + sum(group.constant for group in groups)
+    total = total + sum(choice.constant for choice in chosen) + sum(e.constant for e in extras)
     for group in groups:
         if id(group) not in matched:
             extras += _unmatched(group, tol)
@@ -218,9 +218,8 @@ def _without_effect(s: _Shallow, j: int, x: np.ndarray | None, tol: float) -> Ex
         return None
     activity = _activity(s.activations[j], x @ s.incoming[j, :-1] + s.incoming[j, -1])
     if np.ptp(activity) * np.abs(a).max() < tol:
-        value = float(activity.mean())
-        what = "0" if value == 0 else f"{value:.4g}"
-        return ExtraNeuron(j, "dead", f"dead: it is {what} on all {len(x)} inputs", a * value)
+        level = float(activity.mean())
+        return ExtraNeuron(j, "dead", f"dead: it is {level:.4g} on all {len(x)} inputs", a * level)
     return None
 
 
@@ -311,8 +310,10 @@ def _assign(groups: list[_Group], t: _Shallow) -> list[_Choice]:
 
 def _linear(chosen: list[_Choice], t: _Shallow) -> np.ndarray:
     """What turned signs leave of linear functions of the inputs, shape (Dout, Din)."""
-    start = np.zeros((t.outgoing.shape[1], t.incoming.shape[1] - 1))
-    return np.sum([start, *(choice.linear for choice in chosen)], axis=0)
+    total = np.zeros((t.outgoing.shape[1], t.incoming.shape[1] - 1))
+    for choice in chosen:
+        total += choice.linear
+    return total
 
 
 def _assigned(groups: list[_Group], t: _Shallow, turning: bool) -> list[_Choice]:

@@ -109,7 +109,10 @@ def test_opposite_neurons_are_one():
         assert match.distance < 1e-14
 
 
-@pytest.mark.parametrize("activation", ["softplus", "gelu", "silu", "relu", mf.Poly(0, 0.5, 1, 0, 2)])
+TURNABLE = ["softplus", "gelu", "silu", "relu", mf.Poly(0, 0.5, 1, 0, 2)]
+
+
+@pytest.mark.parametrize("activation", TURNABLE)
 def test_turned_neurons_whose_linear_functions_cancel(activation):
     """softplus(z) - softplus(-z) = z: a pair can be turned when its weights add up to 0."""
     t = np.array([[1.0, 2.0, 0.3], [-1.5, 0.5, -0.2], [-0.5, -1.0, 0.7]])
