@@ -39,6 +39,7 @@ bench: setup
 		$(PYTHON_BIN) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
 	$(PYTHON_BIN) -m benchmarks
 	$(PYTHON_BIN) -m benchmarks.flow
+	$(PYTHON_BIN) -m benchmarks.many
 
 docs: setup
 	$(PYTHON_BIN) -m pytest tests/python/test_readme.py tests/python/test_examples.py
