@@ -111,8 +111,8 @@ signal(m::FullPointMonitor, phase::Symbol, iteration::Int, t::Float64, loss::Flo
 
 with_point(r::OptimResult, restricted::RestrictedObjective) =
     OptimResult(r.status, copy(full_point(restricted, r.x)), r.loss, r.gnorm, r.iterations, r.gradient_evaluations,
-                r.hessian_evaluations, r.factorizations, r.loss_curve, r.gnorm_curve, r.iteration_curve, r.algorithm,
-                r.time, r.converged)
+                r.hessian_evaluations, r.product_evaluations, r.factorizations, r.loss_curve, r.gnorm_curve, r.iteration_curve,
+                r.algorithm, r.handovers, r.time, r.converged)
 
 # The optimizer's point where it ran; else the best point of the flow, or the start.
 function assemble(o, init, flow, optim, options, seconds, warnings)
@@ -148,7 +148,7 @@ Follow the gradient flow of the loss from `p`, or a discrete dynamics, then opti
 - `maxtime_ode`, `maxtime_optim` in seconds, `maxiterations_ode`, `maxiterations_optim`: budgets; 0 leaves that part out;
   `maxevaluations_ode`: gradients, Hessians and products of a Hessian with a vector that the flow may spend
 - `n_samples_trajectory`: points of the trajectory kept
-- `optim_solver`: `:newton`, `:bfgs`, `:lbfgs` or `:auto`; `patience`: iterations without improvement
+- `optim_solver`: as `solver` of [`optimize`](@ref); `patience`: iterations without improvement
 - `min_gnorm`: infinity norm of the gradient, `minloss`: loss at which a run ends as converged
 - `batchsize`: samples a step of a rule, `nothing`: all (a flow uses all); `batchseed`: of their order; `replacement`: each step
   draws its samples

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from .rules import Adam, AdamW, GradientDescent, HeavyBall, Nesterov, RMSprop, Rule
     from .runs import FailedRun
     from .schedules import Constant, Cosine, Schedule, StepDecay, WarmUp
+    from .solvers import GaussNewton, LevenbergMarquardt
     from .status import Status
     from .storage import load, save
     from .teacher import TeacherNet
@@ -73,6 +74,7 @@ _MODULES = {
     "schedules": ["Constant", "Cosine", "Schedule", "StepDecay", "WarmUp"],
     "runs": ["FailedRun"],
     "status": ["Status"],
+    "solvers": ["GaussNewton", "LevenbergMarquardt"],
     "storage": ["load", "save"],
     "grid": ["sweep"],
     "teacher": ["TeacherNet"],
@@ -92,8 +94,10 @@ __all__ = [
     "EngineError",
     "FailedRun",
     "FlowResult",
+    "GaussNewton",
     "GradientDescent",
     "HeavyBall",
+    "LevenbergMarquardt",
     "Nesterov",
     "Net",
     "NeuronMatching",

@@ -15,15 +15,15 @@ from .checkpoint import checked_path
 from .params import Params, checked_vector
 from .progress import Progress
 from .rules import RULES, Rule, rule_named
+from .solvers import Solver, checked_solver, plain_solver
 
-__all__ = ["ALGORITHMS", "SOLVERS", "TrainOptions"]
+__all__ = ["ALGORITHMS", "TrainOptions"]
 
 ALGORITHMS = (
     "auto", "DP5", "DOP853", "RKC2", "RKC3", "Rodas5P", "ESDIRK547L2SA2", "NewtonKrylov",
 )  # fmt: skip
 # What the engine's integers can hold.
 _UNLIMITED = 2**63 - 1
-SOLVERS = ("auto", "newton", "bfgs", "lbfgs")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,8 +61,10 @@ class TrainOptions:
         See `loss`.
     merge : (layer, (i, j), strength), optional
         See `loss`.
-    optim_solver : str
-        ``"newton"`` (trust region), ``"bfgs"``, ``"lbfgs"`` or ``"auto"``.
+    optim_solver : str, LevenbergMarquardt or GaussNewton
+        ``"newton"`` (trust region), ``"newton_cg"`` (the same from products, for many parameters),
+        ``"levenberg_marquardt"``, ``"gauss_newton"`` (dogleg), ``"bfgs"``, ``"lbfgs"`` or
+        ``"auto"``.
     maxtime_optim, maxiterations_optim : float, int
         Budget of the optimizer in seconds and iterations; 0 leaves the optimizer out.
     min_gnorm : float
@@ -101,7 +103,7 @@ class TrainOptions:
     tauinv: Any = None
     maxnorm: float = np.inf
     merge: Any = None
-    optim_solver: str = "auto"
+    optim_solver: Solver = "auto"
     maxtime_optim: float = 120.0
     maxiterations_optim: int = 10**5
     min_gnorm: float = 1e-15
@@ -140,12 +142,14 @@ class TrainOptions:
         options = {name: getattr(self, name) for name in _ENGINE_NAMES}
         if isinstance(self.alg, Rule):
             options["alg"] = self.alg.for_engine()
+        options["optim_solver"] = plain_solver(self.optim_solver)
         options["tauinv"] = checked_tauinv(self.tauinv, shapes)
         return options
 
     def to_dict(self) -> dict[str, Any]:
         """Names and values, without the functions."""
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        values["optim_solver"] = plain_solver(self.optim_solver)
         values["callback"] = None
         if callable(values["progress"]):
             values["progress"] = None
@@ -239,7 +243,7 @@ _CHECKS: dict[str, Callable[[Any, str], Any]] = {
     "batchseed": _seed,
     "replacement": as_truth,
     "maxnorm": _not_negative,
-    "optim_solver": _one_of(SOLVERS),
+    "optim_solver": checked_solver,
     "maxtime_optim": _not_negative,
     "maxiterations_optim": _count,
     "min_gnorm": _not_negative,

@@ -113,10 +113,16 @@ class OptimResult:
     converged : bool
     params, loss, gnorm
         Where it ended.
-    iterations, gradient_evaluations, hessian_evaluations, factorizations : int
+    iterations : int
+    gradient_evaluations, hessian_evaluations, product_evaluations, factorizations : int
+        Gauss-Newton matrices count as Hessians; a product is one of the Hessian with a vector, or an
+        acceleration along a step.
     iteration_curve, loss_curve, gnorm_curve : ndarray of shape (K,)
         Loss and gradient norm at the iterations ``iteration_curve``.
     algorithm : str
+        The optimizer, also where ``optim_solver="auto"`` chose it.
+    handovers : tuple of (int, str)
+        Iteration and method of every stretch: methods for least squares hand over to Newton's.
     time : float
         Seconds.
     """
@@ -129,11 +135,13 @@ class OptimResult:
     iterations: int
     gradient_evaluations: int
     hessian_evaluations: int
+    product_evaluations: int
     factorizations: int
     iteration_curve: np.ndarray
     loss_curve: np.ndarray
     gnorm_curve: np.ndarray
     algorithm: str
+    handovers: tuple[tuple[int, str], ...]
     time: float
 
     @property
@@ -351,4 +359,5 @@ def _optim(reply: dict[str, Any] | None, net: Net) -> OptimResult | None:
     fields = dict(reply)
     fields["params"] = net._params(fields.pop("x"))
     fields["status"] = Status(fields["status"])
+    fields["handovers"] = tuple((iteration, name) for iteration, name in fields["handovers"])
     return OptimResult(**fields)

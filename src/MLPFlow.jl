@@ -31,7 +31,7 @@ export MSE, CrossEntropy, loss, gradient, gradient!, value_and_gradient, hessian
 export hvp, hvp!, residuals, residuals!, jacobian, jacobian!, gauss_newton, gauss_newton!, gauss_newton_product,
        gauss_newton_product!
 export sigmoid, relu, softplus, gelu, silu, selu, square, cube, g, sigmoid2, normal_cdf, Poly, UserActivation
-export AbstractObjective, FunctionObjective, NetObjective, nparams, value, value_gradient!, value_gradient_hessian!
+export AbstractObjective, FunctionObjective, ResidualObjective, NetObjective, isleastsquares, nresiduals, nparams, value, value_gradient!, value_gradient_hessian!
 export train, run_training
 export status_message, NoMonitor
 

@@ -58,7 +58,7 @@ end
 
 function training_option(name, value, order)
     name == "alg" && value isa AbstractDict && return make_rule(value)
-    name in NAMED_OPTIONS && return Symbol(value)
+    name in NAMED_OPTIONS && value isa AbstractString && return Symbol(value)
     name == "tauinv" && value isa AbstractVector && return from_python(value, order)
     return value
 end
@@ -93,7 +93,8 @@ describe_optim(::Nothing, order) = nothing
 describe_optim(r, order) = Dict(
     "status" => String(r.status), "x" => to_python(r.x, order), "loss" => r.loss, "gnorm" => r.gnorm,
     "iterations" => r.iterations, "gradient_evaluations" => r.gradient_evaluations,
-    "hessian_evaluations" => r.hessian_evaluations, "factorizations" => r.factorizations,
+    "hessian_evaluations" => r.hessian_evaluations, "product_evaluations" => r.product_evaluations,
+    "factorizations" => r.factorizations, "handovers" => [Any[k, String(name)] for (k, name) in r.handovers],
     "loss_curve" => r.loss_curve, "gnorm_curve" => r.gnorm_curve, "iteration_curve" => r.iteration_curve,
     "algorithm" => String(r.algorithm), "time" => r.time, "converged" => r.converged)
 

@@ -5,10 +5,29 @@
 
 A twice differentiable function of a flat parameter vector `x::Vector{Float64}`. A subtype implements `nparams(o)`,
 `value(o, x)`, `value_gradient!(g, o, x)` and `hessian!(H, o, x)`; the other functions follow, `hvp!` at the price of a Hessian
-unless the subtype has a method of its own. Values may be `NaN` or
-`Inf` where the function overflows: the callers reject such points.
+unless the subtype has a method of its own (and says so with `has_products`). An objective without a Hessian says so with
+`has_hessian`; one that is a sum of squares implements the interface in `least_squares.jl` too. Values may be `NaN` or `Inf`
+where the function overflows: the callers reject such points.
 """
 abstract type AbstractObjective end
+
+"""
+    has_hessian(o::AbstractObjective) -> Bool
+    has_products(o::AbstractObjective) -> Bool
+
+Whether `hessian!` works, and whether `hvp!` is cheaper than making the Hessian. Unless a subtype says otherwise, an objective
+has a Hessian and no products.
+"""
+has_hessian(::AbstractObjective) = true
+has_products(::AbstractObjective) = false
+
+"""
+    commensurable(o::AbstractObjective) -> Bool
+
+Whether the parameters are of one kind and size, as the weights of a network are, so that lengths of steps mean something. Where
+they may not be, methods look at how strongly each parameter acts.
+"""
+commensurable(::AbstractObjective) = false
 
 """
     gradient!(g, o::AbstractObjective, x) -> g
@@ -59,6 +78,8 @@ FunctionObjective(n::Integer; value, gradient!, hessian! = nothing, hvp! = nothi
     FunctionObjective(Int(n), value, gradient!, hessian!, hvp!)
 
 nparams(o::FunctionObjective) = o.n
+has_hessian(o::FunctionObjective) = o.hessian! !== nothing
+has_products(o::FunctionObjective) = o.hvp! !== nothing
 
 value(o::FunctionObjective, x::AbstractVector) = Float64(o.value(x))
 

@@ -15,6 +15,10 @@ end
 
 BFGS(P::Int) = BFGS(zeros(P, P), zeros(P), true)
 
+SOLVERS[:bfgs] = PlainSolver{:bfgs}
+requirements(::PlainSolver{:bfgs}) = ()
+make_method(::PlainSolver{:bfgs}, o::AbstractObjective) = QuasiNewton(BFGS(nparams(o)), nparams(o))
+
 name(::BFGS) = :bfgs
 fresh(b::BFGS) = b.fresh
 

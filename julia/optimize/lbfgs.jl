@@ -24,6 +24,10 @@ function LBFGS(P::Int)
     return LBFGS(pairs(), pairs(), zeros(LBFGS_MEMORY), zeros(LBFGS_MEMORY), 0, 0)
 end
 
+SOLVERS[:lbfgs] = PlainSolver{:lbfgs}
+requirements(::PlainSolver{:lbfgs}) = ()
+make_method(::PlainSolver{:lbfgs}, o::AbstractObjective) = QuasiNewton(LBFGS(nparams(o)), nparams(o))
+
 name(::LBFGS) = :lbfgs
 fresh(b::LBFGS) = b.count == 0
 

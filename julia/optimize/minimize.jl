@@ -31,14 +31,19 @@ function optimize(o::AbstractObjective, x0; solver=:auto, min_gnorm=1e-15, minlo
     options = OptimOptions(; solver=solver, min_gnorm=min_gnorm, minloss=minloss, maxtime=maxtime,
                            maxiterations=maxiterations, maxevaluations=maxevaluations, patience=patience)
     run = OptimRun(o, x0, options, monitor, start, checkpointer)
-    method = make_method(options.solver, length(run.x))
+    method = make_method(check_requirements(options.solver, o), o)
     return saved === nothing ? minimize!(run, method) : go_on!(run, method, saved)
 end
 
-function make_method(solver::Symbol, P::Int)
-    chosen = solver !== :auto ? solver : P <= LARGEST_NEWTON ? :newton : P <= LARGEST_DENSE ? :bfgs : :lbfgs
-    chosen === :newton && return Newton(P)
-    return QuasiNewton(chosen === :bfgs ? BFGS(P) : LBFGS(P), P)
+SOLVERS[:auto] = PlainSolver{:auto}
+requirements(::PlainSolver{:auto}) = ()
+make_method(::PlainSolver{:auto}, o::AbstractObjective) = make_method(chosen_solver(o), o)
+
+function chosen_solver(o::AbstractObjective)
+    P = nparams(o)
+    P <= LARGEST_NEWTON && isleastsquares(o) && return LevenbergMarquardt()
+    P <= LARGEST_NEWTON && has_hessian(o) && return PlainSolver{:newton}()
+    return P <= LARGEST_DENSE ? PlainSolver{:bfgs}() : PlainSolver{:lbfgs}()
 end
 
 function minimize!(run::OptimRun, method::AbstractMethod)
@@ -69,11 +74,11 @@ end
 function loop!(run::OptimRun, method::AbstractMethod)
     while true
         status = stop_reason(run, method)
-        status === :stalled && second_wind!(method, run) && continue
+        status === :stalled && (relieve!(method, run) || second_wind!(method, run)) && continue
         status === :continue || return status
         run.iterations += 1
         status = iterate!(method, run)
-        status === :stalled && second_wind!(method, run) && continue
+        status === :stalled && (relieve!(method, run) || second_wind!(method, run)) && continue
         status === :accepted || status === :rejected || return status
         answer = signal(run.monitor, :optim, run.iterations, 0.0, run.loss, run.gnorm, stepsize(method), run.x)
         answer === :continue || return answer
@@ -85,6 +90,6 @@ function finish(run::OptimRun, method::AbstractMethod, status::Symbol)
     curve = finish!(run.curve)
     converged = status === :gradient_tolerance || status === :loss_tolerance
     return OptimResult(status, run.best_x, run.best_loss, run.best_gnorm, run.iterations, run.gradient_evaluations,
-                       run.hessian_evaluations, run.factorizations, curve.loss, curve.gnorm, curve.iteration,
-                       name(method), time() - run.start, converged)
+                       run.hessian_evaluations, run.product_evaluations, run.factorizations, curve.loss, curve.gnorm, curve.iteration,
+                       name(method), handovers(method), time() - run.start, converged)
 end

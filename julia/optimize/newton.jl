@@ -1,9 +1,9 @@
 # Newton's method in a trust region, with the exact subproblem solved in the eigenbasis of the Hessian.
 
 """
-    Newton(P)
+    Newton(P, scaling = :none)
 
-Newton's method for `P` parameters: one Hessian and one eigendecomposition an accepted step, one gradient a trial.
+Newton's method for `P` parameters, whose steps are measured as `scaling` says: one Hessian and one eigendecomposition an accepted step, one gradient a trial.
 """
 mutable struct Newton <: AbstractMethod
     model::SpectralModel
@@ -13,9 +13,16 @@ mutable struct Newton <: AbstractMethod
     model_current::Bool
     try_absolute::Bool
     last_length::Float64
+    scaling::Symbol
+    rejections::Int                 # in a row
 end
 
-Newton(P::Int) = Newton(SpectralModel(P), TrustRegion(1.0), zeros(P), Valley(P), false, false, 0.0)
+Newton(P::Int, scaling::Symbol=:none) =
+    Newton(SpectralModel(P), TrustRegion(1.0), zeros(P), Valley(P), false, false, 0.0, scaling, 0)
+
+SOLVERS[:newton] = PlainSolver{:newton}
+requirements(::PlainSolver{:newton}) = (:hessian,)
+make_method(::PlainSolver{:newton}, o::AbstractObjective) = Newton(nparams(o), chosen_scaling(:auto, o))
 
 name(::Newton) = :newton
 iteration_cost(m::Newton) = m.model_current ? 1 : 2
@@ -25,13 +32,14 @@ function prepare!(m::Newton, run::OptimRun)
     m.region.radius = max(1.0, 0.1 * norm(run.x))
     m.model_current = false
     m.try_absolute = false
+    m.rejections = 0
     return nothing
 end
 
 function refresh_model!(m::Newton, run::OptimRun)
     m.model_current && return true
     evaluate_hessian!(m.model.H, run)
-    decompose!(m.model, run.g, run.loss) || return false
+    decompose!(m.model, run.g, run.loss, m.scaling) || return false
     run.factorizations += 1
     m.model_current = true
     m.try_absolute = false
@@ -50,8 +58,11 @@ function iterate!(m::Newton, run::OptimRun)
     m.try_absolute = false
     if ratio >= TR_ACCEPT
         m.model_current = false
+        m.rejections = 0
         return move_on!(run, lossnew)
     end
+    m.rejections += 1
+    m.rejections >= MISLED_TRIALS && unscale!(m, run) && return :rejected
     lossnew == -Inf && return :diverged
     m.try_absolute = !absolute && indefinite(m.model) && absolute_step!(m.model) <= length
     run.nonfinite_trial = isnan(ratio)
@@ -63,10 +74,20 @@ end
 # reduction, and the loss there.
 function try_step!(m::Newton, run::OptimRun)
     predicted = predicted_reduction(m.model)
-    mul!(m.s, m.model.Q, m.model.shat)
+    from_eigenbasis!(m.s, m.model, m.model.shat)
     @. run.xnew = run.x + m.s
     lossnew = evaluate_trial!(run)
-    noise = loss_noise(run, largest_curvature(m.model))
+    noise = loss_noise(run, m.model.diagonal)
     ratio = reduction_ratio(run, lossnew, m.s, predicted, noise)
     return relax!(m.valley, run, m.model, m.s, predicted, noise, ratio, lossnew)
+end
+
+# All parameters are measured alike from now on. False when they were before.
+function unscale!(m::Newton, run::OptimRun)
+    all(isone, m.model.D) && return false
+    m.scaling = :none
+    m.rejections = 0
+    m.model_current = m.try_absolute = false
+    m.region.radius = max(1.0, 0.1 * norm(run.x))
+    return true
 end

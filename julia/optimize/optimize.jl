@@ -14,18 +14,29 @@
 #     lbfgs.jl          the limited-memory BFGS direction
 #     minimize.jl       the one driver loop, and the choice of the method
 
+include("solvers.jl")
 include("options.jl")
 include("curve.jl")
 include("result.jl")
 include("run.jl")
+include("scaling.jl")
 include("spectral_model.jl")
 include("trust_region.jl")
 include("valley.jl")
 include("newton.jl")
+include("gauss_newton_model.jl")
+include("linear_rate.jl")
+include("least_squares.jl")
+include("handover.jl")
+include("damping.jl")
+include("levenberg_marquardt.jl")
+include("dogleg.jl")
+include("steihaug.jl")
+include("newton_cg.jl")
 include("line_search.jl")
 include("quasi_newton.jl")
 include("bfgs.jl")
 include("lbfgs.jl")
 include("minimize.jl")
 
-export optimize, OptimResult
+export optimize, OptimResult, LevenbergMarquardt, GaussNewton

@@ -1,14 +1,12 @@
 # The keywords of `optimize`, checked.
 
-const OPTIM_SOLVERS = (:auto, :newton, :bfgs, :lbfgs)
-
 """
     OptimOptions
 
 The checked keywords of `optimize`; see there.
 """
 struct OptimOptions
-    solver::Symbol
+    solver::AbstractSolver
     min_gnorm::Float64
     minloss::Float64
     maxtime::Float64
@@ -18,8 +16,7 @@ struct OptimOptions
 end
 
 function OptimOptions(; solver, min_gnorm, minloss, maxtime, maxiterations, maxevaluations, patience)
-    chosen = Symbol(solver)
-    require(chosen in OPTIM_SOLVERS, "expected solver to be one of $OPTIM_SOLVERS, got :$chosen")
+    chosen = as_solver(solver)
     require(min_gnorm >= 0, "expected min_gnorm >= 0, got $min_gnorm")
     require(!isnan(minloss), "expected a number for minloss, got NaN")
     require(maxtime >= 0, "expected maxtime >= 0 seconds, got $maxtime")

@@ -19,6 +19,10 @@ prepare!(::AbstractMethod, run) = nothing
 # Losses closer than this, relative to their size, are the same number up to the rounding of a sum over samples.
 const LOSS_ROUNDING = 16 * eps()
 
+# The estimates of rounding know sums, not what happens inside their terms, which may cancel. Reductions below this multiple of
+# them are measured by gradients.
+const HIDDEN_BY_ROUNDING = 1e3
+
 # Trial steps without a lower loss or a lower gradient norm after which no further progress is expected.
 const STALL_TRIALS = 25
 
@@ -42,6 +46,7 @@ mutable struct OptimRun{O<:AbstractObjective,M<:AbstractMonitor}
     last_progress::Int              # iteration of the last record of loss (beyond rounding) or gradient norm
     gradient_evaluations::Int
     hessian_evaluations::Int
+    product_evaluations::Int
     factorizations::Int
     nonfinite_trial::Bool           # the last rejected trial was not finite
     stalled_gnorm::Float64          # best_gnorm when the method last stalled; Inf before
@@ -56,7 +61,7 @@ function OptimRun(o::AbstractObjective, x0, options::OptimOptions, monitor::Abst
                   checkpointer::Union{Nothing,Checkpointer}=nothing)
     x = checked_start(o, x0)
     return OptimRun(o, options, monitor, checkpointer, x, NaN, zero(x), NaN, copy(x), zero(x), copy(x), NaN, NaN, NaN,
-                    0, 0, 0, 0, 0, 0, false, Inf, Curve(), start)
+                    0, 0, 0, 0, 0, 0, 0, false, Inf, Curve(), start)
 end
 
 infinity_norm(g::Vector{Float64}) = norm(g, Inf)
@@ -82,6 +87,27 @@ function evaluate_hessian!(H::Matrix{Float64}, run::OptimRun)
     return hessian!(H, run.objective, run.x)
 end
 
+function evaluate_gauss_newton!(G::Matrix{Float64}, run::OptimRun)
+    run.hessian_evaluations += 1
+    return gauss_newton!(G, run.objective, run.x)
+end
+
+function evaluate_jacobian!(J::Matrix{Float64}, r::Vector{Float64}, run::OptimRun)
+    run.hessian_evaluations += 1
+    weighted_residuals!(r, run.objective, run.x)
+    return weighted_jacobian!(J, run.objective, run.x)
+end
+
+function evaluate_product!(out::Vector{Float64}, run::OptimRun, v::Vector{Float64})
+    run.product_evaluations += 1
+    return hvp!(out, run.objective, run.x, v)
+end
+
+function evaluate_acceleration!(out::Vector{Float64}, run::OptimRun, v::Vector{Float64})
+    run.product_evaluations += 1
+    return residual_acceleration!(out, run.objective, run.x, v)
+end
+
 # The trial point becomes the current point.
 function move_on!(run::OptimRun, lossnew::Float64)
     run.x, run.xnew = run.xnew, run.x
@@ -92,7 +118,7 @@ function move_on!(run::OptimRun, lossnew::Float64)
         run.lowest_loss = run.loss
         run.last_improvement = run.iterations
     end
-    slack = LOSS_ROUNDING * abs(run.lowest_loss)
+    slack = HIDDEN_BY_ROUNDING * LOSS_ROUNDING * abs(run.lowest_loss)
     if run.loss < run.best_loss - slack || (run.loss <= run.lowest_loss + slack && run.gnorm < run.best_gnorm)
         copyto!(run.best_x, run.x)
         run.best_loss, run.best_gnorm = run.loss, run.gnorm
@@ -102,7 +128,7 @@ function move_on!(run::OptimRun, lossnew::Float64)
     return :accepted
 end
 
-evaluations(run::OptimRun) = run.gradient_evaluations + run.hessian_evaluations
+evaluations(run::OptimRun) = run.gradient_evaluations + run.hessian_evaluations + run.product_evaluations
 
 function stop_reason(run::OptimRun, method::AbstractMethod)
     options = run.options
@@ -124,15 +150,20 @@ memory (radius, inverse Hessian) can be what holds it up. `false` when the gradi
 last stalled, or when the budget does not allow it.
 """
 function second_wind!(method::AbstractMethod, run::OptimRun)
-    run.best_gnorm <= 0.5 * run.stalled_gnorm || return false
-    run.options.maxevaluations - evaluations(run) > iteration_cost(method) + 1 || return false
+    run.best_gnorm <= 0.5 * run.stalled_gnorm && return_to_best!(run, iteration_cost(method)) || return false
     run.stalled_gnorm = run.best_gnorm
+    prepare!(method, run)
+    return true
+end
+
+# False, and nothing done, when the budget does not allow for that and `more` evaluations.
+function return_to_best!(run::OptimRun, more::Int=1)
+    run.options.maxevaluations - evaluations(run) > more + 1 || return false
     copyto!(run.x, run.best_x)
     run.gradient_evaluations += 1
     run.loss = value_gradient!(run.g, run.objective, run.x)
     run.gnorm = infinity_norm(run.g)
     run.last_progress = run.iterations
-    prepare!(method, run)
     return true
 end
 

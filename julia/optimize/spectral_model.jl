@@ -12,13 +12,16 @@ const SLOPE_ROUNDING = 4 * eps()
 """
     SpectralModel(P)
 
-The model m(s) = g's + s'Hs/2 with H = Q diag(lambda) Q' and ghat = Q'g. `shat` is the last step asked for, in the
-eigenbasis, and `shift` the mu of (H + mu I) s = -g that made it. Eigenvalues at rounding level count as zero, and along
+The model m(s) = g's + s'Hs/2 in scaled variables, D^-1 H D^-1 = Q diag(lambda) Q' and ghat = Q'D^-1 g. `shat` is the last step asked
+for, in the eigenbasis (s = D^-1 Q shat), and `shift` the mu of (H + mu D^2) s = -g that made it; lengths are those of Ds. Eigenvalues at rounding level count as zero, and along
 those directions so does a gradient at rounding level: dividing one rounding error by another would send the step anywhere
 on a manifold of minima.
 """
 mutable struct SpectralModel
     H::Matrix{Float64}
+    diagonal::Vector{Float64}       # of H
+    D::Vector{Float64}
+    scaled_g::Vector{Float64}
     lambda::Vector{Float64}
     Q::Matrix{Float64}
     ghat::Vector{Float64}
@@ -26,24 +29,31 @@ mutable struct SpectralModel
     shift::Float64
 end
 
-SpectralModel(P::Int) = SpectralModel(zeros(P, P), zeros(P), zeros(P, P), zeros(P), zeros(P), 0.0)
+SpectralModel(P::Int) = SpectralModel(zeros(P, P), zeros(P), ones(P), zeros(P), zeros(P), zeros(P, P), zeros(P), zeros(P), 0.0)
 
 filled(::SpectralModel) = (H = 0,)      # the decomposition has overwritten it
 
 """
-    decompose!(model, g, loss) -> Bool
+    decompose!(model, g, loss, scaling = :none) -> Bool
 
 Replace `model.H` by its eigendecomposition and take the gradient `g` over to the eigenbasis. False, and nothing done, when
 the Hessian is not finite.
 """
-function decompose!(model::SpectralModel, g::Vector{Float64}, loss::Float64)
+function decompose!(model::SpectralModel, g::Vector{Float64}, loss::Float64, scaling::Symbol=:none)
     all(isfinite, model.H) || return false
+    for j in eachindex(model.diagonal)
+        model.diagonal[j] = model.H[j, j]
+    end
+    scale!(model.D, model.diagonal, scaling)
+    for j in axes(model.H, 2), i in axes(model.H, 1)
+        model.H[i, j] /= model.D[i] * model.D[j]
+    end
     model.lambda, model.Q = eigen!(Symmetric(model.H))
-    mul!(model.ghat, model.Q', g)
+    to_eigenbasis!(model.ghat, model, g)
     largest = largest_curvature(model)
     zero_lambda = EIGENVALUE_ROUNDING * largest
     # The terms of a gradient are as large as sqrt(loss * curvature) when the loss is a mean of squares.
-    zero_slope = SLOPE_ROUNDING * (norm(g) + sqrt(abs(loss) * largest))
+    zero_slope = SLOPE_ROUNDING * (norm(model.ghat) + sqrt(abs(loss) * largest))
     @inbounds for i in eachindex(model.lambda)
         if abs(model.lambda[i]) <= zero_lambda
             model.lambda[i] = 0.0
@@ -51,6 +61,19 @@ function decompose!(model::SpectralModel, g::Vector{Float64}, loss::Float64)
         end
     end
     return true
+end
+
+# A gradient in the eigenbasis, and a step back from it.
+
+function to_eigenbasis!(vhat::Vector{Float64}, model::SpectralModel, v::Vector{Float64})
+    @. model.scaled_g = v / model.D
+    return mul!(vhat, model.Q', model.scaled_g)
+end
+
+function from_eigenbasis!(s::Vector{Float64}, model::SpectralModel, shat::Vector{Float64})
+    mul!(s, model.Q, shat)
+    @. s /= model.D
+    return s
 end
 
 largest_curvature(model::SpectralModel) = max(abs(model.lambda[1]), abs(model.lambda[end]))

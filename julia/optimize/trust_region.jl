@@ -36,31 +36,34 @@ end
     loss_noise(run, curvature) -> Float64
 
 Estimate of the rounding error of a loss: that of its sum, and the change that the rounding of the parameters makes to
-first (gradient) and second order (`curvature`: largest eigenvalue, or 0 when it is not known).
+first (gradient) and second order. `curvature`: the diagonal of the Hessian, or its largest eigenvalue, or 0 when neither is known.
 """
-function loss_noise(run::OptimRun, curvature::Float64)
-    slope = 0.0
+function loss_noise(run::OptimRun, curvature)
+    slope, bend = 0.0, 0.0
     @inbounds for i in eachindex(run.x)
         slope += abs(run.g[i] * run.x[i])
+        bend += max(entry(curvature, i), 0.0) * abs2(eps() * run.x[i])
     end
-    second_order = curvature > 0 ? curvature * abs2(eps() * norm(run.x)) : 0.0
-    return LOSS_ROUNDING * (abs(run.loss) + slope) + second_order
+    return LOSS_ROUNDING * (abs(run.loss) + slope) + bend
 end
 
-# Predicted reductions below this multiple of the noise are measured by gradients.
-const HIDDEN_BY_ROUNDING = 1e3
+entry(number::Float64, i::Int) = number
+entry(numbers::Vector{Float64}, i::Int) = @inbounds numbers[i]
+
 
 """
     reduction_ratio(run, lossnew, s, predicted, noise) -> Float64
 
 Actual over predicted reduction of the trial step `s` from run.x to run.xnew. Where the reduction is below the rounding
-of the loss it is taken from the gradients at both ends, -(g + gnew)'s/2, which has no cancellation, and the loss must
-only not rise visibly. NaN when the trial is not finite.
+of the loss it is taken from the gradients at both ends, -(g + gnew)'s/2, which has no cancellation. The loss must then not
+rise visibly: by more than the estimate of its noise only where the gradient norm falls, and never by more than the noise of a loss
+whose terms cancel to three digits. NaN when the trial is not finite.
 """
 function reduction_ratio(run::OptimRun, lossnew::Float64, s::Vector{Float64}, predicted::Float64, noise::Float64)
     isfinite(lossnew) && all(isfinite, run.gnew) || return NaN
     predicted > HIDDEN_BY_ROUNDING * noise && return (run.loss - lossnew) / predicted
-    lossnew <= run.loss + noise || return -1.0
+    rise = lossnew - run.loss
+    rise <= noise || rise <= HIDDEN_BY_ROUNDING * noise && norm(run.gnew) < norm(run.g) || return -1.0
     predicted > 0 || return -1.0
     return -0.5 * (dot(run.g, s) + dot(run.gnew, s)) / predicted
 end

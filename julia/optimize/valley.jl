@@ -31,7 +31,7 @@ Valley(P::Int) = Valley(zeros(P), zeros(P), zeros(P), zeros(P))
 
 # e = Q'gnew - (-mu shat) in v.e; returns its norm.
 function deviation!(v::Valley, model::SpectralModel, gnew::Vector{Float64})
-    mul!(v.e, model.Q', gnew)
+    to_eigenbasis!(v.e, model, gnew)
     @. v.e += model.shift * model.shat
     return norm(v.e)
 end
@@ -45,7 +45,7 @@ function correction!(v::Valley, model::SpectralModel, residual::Float64, length:
         v.e[i] = stiff ? -v.e[i] / curvature : 0.0
         any_stiff |= stiff
     end
-    mul!(v.correction, model.Q, v.e)
+    from_eigenbasis!(v.correction, model, v.e)
     return any_stiff
 end
 
