@@ -108,7 +108,8 @@ option_to_file(value) = value
 option_from_file(default, data) = data
 option_from_file(::Symbol, name::String) = Symbol(name)
 option_to_file(rule::AbstractRule) = describe_rule(rule)
-option_from_file(::Symbol, d::AbstractDict) = make_rule(d)
+option_to_file(solver::AbstractSolver) = describe_solver(solver)
+option_from_file(::Symbol, d::AbstractDict) = haskey(SOLVERS, Symbol(d["kind"])) ? as_solver(d) : make_rule(d)
 
 # All that can make the same computation round differently.
 function versions()

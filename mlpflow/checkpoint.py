@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._check import shown
 from .rules import rule_from_engine
+from .solvers import solver_from_engine
 
 if TYPE_CHECKING:
     from .options import TrainOptions
@@ -67,6 +68,8 @@ def effective_options(
         resumed["merge"] = (layer, tuple(pair), strength)
     if isinstance(resumed.get("alg"), dict):
         resumed["alg"] = rule_from_engine(resumed["alg"])
+    if "optim_solver" in resumed:
+        resumed["optim_solver"] = solver_from_engine(resumed["optim_solver"])
     return options.to_dict() | resumed | {"checkpoint": arguments["checkpoint"]}
 
 

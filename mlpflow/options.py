@@ -15,7 +15,7 @@ from .checkpoint import checked_path
 from .params import Params, checked_vector
 from .progress import Progress
 from .rules import RULES, Rule, rule_named
-from .solvers import Solver, checked_solver, plain_solver
+from .solvers import Solver, checked_solver, describe_solver
 
 __all__ = ["ALGORITHMS", "TrainOptions"]
 
@@ -142,14 +142,13 @@ class TrainOptions:
         options = {name: getattr(self, name) for name in _ENGINE_NAMES}
         if isinstance(self.alg, Rule):
             options["alg"] = self.alg.for_engine()
-        options["optim_solver"] = plain_solver(self.optim_solver)
+        options["optim_solver"] = describe_solver(self.optim_solver)
         options["tauinv"] = checked_tauinv(self.tauinv, shapes)
         return options
 
     def to_dict(self) -> dict[str, Any]:
         """Names and values, without the functions."""
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        values["optim_solver"] = plain_solver(self.optim_solver)
         values["callback"] = None
         if callable(values["progress"]):
             values["progress"] = None

@@ -26,7 +26,7 @@ class LevenbergMarquardt:
     damping : str
         ``"nielsen"``: the damping follows the gain ratio. ``"radius"``: it is that of a trust region.
     geodesic : bool
-        Bend each step by half its acceleration, which costs about two gradients a step and saves
+        Bend each step by half its acceleration, which costs about three gradients a step and saves
         steps in curved valleys.
     scaling : str
         How steps are measured: ``"none"`` (all parameters alike), ``"limited"`` (those that act a
@@ -73,6 +73,10 @@ class GaussNewton:
 
 Solver = str | LevenbergMarquardt | GaussNewton
 
+SOLVERS_WITH_OPTIONS: dict[str, type[LevenbergMarquardt] | type[GaussNewton]] = {
+    solver.name: solver for solver in (LevenbergMarquardt, GaussNewton)
+}
+
 
 def _require_one_of(value: Any, name: str, choices: tuple[str, ...]) -> None:
     if not (isinstance(value, str) and value in choices):
@@ -83,21 +87,24 @@ def _require_one_of(value: Any, name: str, choices: tuple[str, ...]) -> None:
 
 
 def checked_solver(value: Any, name: str) -> Solver:
-    """A name or options as they are; the dictionary of `plain_solver` as options."""
+    """A name of a solver, or a solver with options."""
     if isinstance(value, (LevenbergMarquardt, GaussNewton)):
         return value
-    if isinstance(value, dict) and "name" in value:
-        options = {key: entry for key, entry in value.items() if key != "name"}
-        for kind in (LevenbergMarquardt, GaussNewton):
-            if value["name"] == kind.name:
-                return kind(**options)
     _require_one_of(value, name, SOLVERS)
     solver: str = value
     return solver
 
 
-def plain_solver(solver: Solver) -> str | dict[str, Any]:
-    """The solver as plain data."""
+def describe_solver(solver: Solver) -> str | dict[str, Any]:
+    """The solver as the engine takes it."""
     if isinstance(solver, str):
         return solver
-    return {"name": solver.name, **dataclasses.asdict(solver)}
+    return {"kind": solver.name, **dataclasses.asdict(solver)}
+
+
+def solver_from_engine(description: str | dict[str, Any]) -> Solver:
+    """The solver that `describe_solver` has described."""
+    if isinstance(description, str):
+        return description
+    options = {name: value for name, value in description.items() if name != "kind"}
+    return SOLVERS_WITH_OPTIONS[description["kind"]](**options)

@@ -26,6 +26,7 @@ from .params import Params, checked_vector
 from .result import FlowResult, OptimResult, TrainResult, Trajectory
 from .rules import RULES
 from .schedules import Constant, Cosine, StepDecay, WarmUp
+from .solvers import SOLVERS_WITH_OPTIONS
 from .status import Status
 from .teacher import TeacherNet
 
@@ -158,6 +159,7 @@ _RECORDS: dict[str, Callable[..., Any]] = {
     for cls in (
         *(TrainResult, FlowResult, OptimResult, Trajectory, Spectrum, Classification),
         *RULES.values(),
+        *SOLVERS_WITH_OPTIONS.values(),
         *(Constant, Cosine, StepDecay, WarmUp),
     )
 }

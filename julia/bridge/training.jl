@@ -58,6 +58,7 @@ end
 
 function training_option(name, value, order)
     name == "alg" && value isa AbstractDict && return make_rule(value)
+    name == "optim_solver" && value isa AbstractDict && return as_solver(value)
     name in NAMED_OPTIONS && value isa AbstractString && return Symbol(value)
     name == "tauinv" && value isa AbstractVector && return from_python(value, order)
     return value

@@ -34,6 +34,8 @@ end
 
 NormalModel(P::Int) = NormalModel(zeros(P, P), zeros(P, P), zeros(P), zeros(P), zeros(P), zeros(P))
 
+filled(::NormalModel) = (U = 0,)        # every step factorizes first
+
 function refresh!(model::NormalModel, run::OptimRun)
     evaluate_gauss_newton!(model.G, run)
     copyto!(model.g, run.g)
@@ -89,6 +91,9 @@ function FactoredModel(m::Int, P::Int)
     k = min(m, P)
     return FactoredModel(zeros(m, P), zeros(m, 1), zeros(k, P), zeros(k + P, P), zeros(k + P, 1), zeros(P, P), zeros(P), zeros(P), zeros(P), zeros(k))
 end
+
+# J becomes R, and every step factorizes first.
+filled(::FactoredModel) = (J = 0, stacked = 0, right = 0, U = 0)
 
 function refresh!(model::FactoredModel, run::OptimRun)
     evaluate_jacobian!(model.J, vec(model.r), run)

@@ -18,6 +18,8 @@ end
 NewtonCG(P::Int, matrix::Bool) =
     NewtonCG(Steihaug(P), TrustRegion(1.0), matrix ? zeros(P, P) : zeros(0, 0), false, 1.0, 0.0)
 
+filled(m::NewtonCG) = (H = m.H_current ? size(m.H, 2) : 0,)
+
 SOLVERS[:newton_cg] = PlainSolver{:newton_cg}
 requirements(::PlainSolver{:newton_cg}) = (:curvature,)
 make_method(::PlainSolver{:newton_cg}, o::AbstractObjective) = NewtonCG(nparams(o), !has_products(o))

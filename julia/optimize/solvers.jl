@@ -32,7 +32,7 @@ solver_name(::PlainSolver{S}) where {S} = S
 """
     as_solver(choice) -> AbstractSolver
 
-The solver that `choice` means: a solver, its name, or a dictionary of its "name" and its options. Throws an
+The solver that `choice` means: a solver, its name, or a dictionary of its name as "kind" and its options. Throws an
 `ArgumentError` for a name that is none, for unknown options, and for values that make no sense.
 """
 as_solver(solver::AbstractSolver) = solver
@@ -40,11 +40,12 @@ as_solver(name::Union{Symbol,AbstractString}) = registered(Symbol(name))()
 
 function as_solver(choice::AbstractDict)
     options = Dict(Symbol(key) => value for (key, value) in choice)
-    haskey(options, :name) || throw(ArgumentError("expected the \"name\" of a solver among its options, got $choice"))
-    constructor = registered(Symbol(pop!(options, :name)))
+    haskey(options, :kind) || throw(ArgumentError("expected the name of a solver as \"kind\" among its options, got $choice"))
+    kind = Symbol(pop!(options, :kind))
+    constructor = registered(kind)
     known = fieldnames(constructor)
     for key in keys(options)
-        key in known || throw(ArgumentError("expected options among $known for the solver $(choice["name"]), got $key"))
+        key in known || throw(ArgumentError("expected options among $known for the solver :$kind, got $key"))
     end
     return constructor(; options...)
 end
@@ -59,13 +60,13 @@ function registered(name::Symbol)
 end
 
 """
-    plain(solver)
+    describe_solver(solver)
 
-The choice of a solver as plain data that `as_solver` takes: its name, or a dictionary when it has options.
+The choice of a solver as plain data that `as_solver` takes: its name, or a dictionary {kind, options} when it has options.
 """
-plain(solver::PlainSolver) = solver_name(solver)
+describe_solver(solver::PlainSolver) = solver_name(solver)
 
-plain(solver::AbstractSolver) = Dict{String,Any}("name" => solver_name(solver),
+describe_solver(solver::AbstractSolver) = Dict{String,Any}("kind" => String(solver_name(solver)),
     (String(field) => getfield(solver, field) for field in fieldnames(typeof(solver)))...)
 
 """
