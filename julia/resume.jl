@@ -57,6 +57,7 @@ function training_plan(o::AbstractObjective, x0; monitor::AbstractMonitor = NoMo
         throw(ArgumentError("expected the keywords $(join(keys(TRAINING_DEFAULTS), ", ")), got $(first(unknown))"))
     saved = saved_run(resume, checkpoint)
     options = saved === nothing ? merge(TRAINING_DEFAULTS, given) : resumed_options(saved, given)
+    check_requirements(as_solver(options.optim_solver), o)
     saved === nothing || check_fingerprint(plain(fingerprint(o, saved.about["start"])), saved.about["fingerprint"], saved.path)
     init = starting_point(x0, saved)
     length(init) == nparams(o) || throw(ArgumentError("expected $(nparams(o)) starting parameters, got $(length(init))"))

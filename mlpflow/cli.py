@@ -109,7 +109,10 @@ TRAINING_KEYWORDS: dict[str, tuple[type, str]] = {
     "reltol": (float, "relative tolerance of the flow"),
     "maxtime_ode": (float, "seconds for the flow; 0 leaves it out"),
     "maxiterations_ode": (int, "steps of the flow"),
-    "optim_solver": (str, "auto, newton, newton_cg, levenberg_marquardt, gauss_newton, bfgs or lbfgs"),
+    "optim_solver": (
+        str,
+        "auto, newton, newton_cg, levenberg_marquardt, gauss_newton, bfgs or lbfgs",
+    ),
     "maxtime_optim": (float, "seconds for the optimizer; 0 leaves it out"),
     "maxiterations_optim": (int, "iterations of the optimizer"),
     "min_gnorm": (float, "infinity norm of the gradient to stop at"),

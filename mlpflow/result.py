@@ -115,8 +115,8 @@ class OptimResult:
         Where it ended.
     iterations : int
     gradient_evaluations, hessian_evaluations, product_evaluations, factorizations : int
-        Gauss-Newton matrices count as Hessians; a product is one of the Hessian with a vector, or an
-        acceleration along a step.
+        Gauss-Newton matrices count as Hessians; a product is one of the Hessian with a vector, or
+        an acceleration along a step.
     iteration_curve, loss_curve, gnorm_curve : ndarray of shape (K,)
         Loss and gradient norm at the iterations ``iteration_curve``.
     algorithm : str

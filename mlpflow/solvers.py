@@ -24,7 +24,8 @@ class LevenbergMarquardt:
     Attributes
     ----------
     damping : str
-        ``"nielsen"``: the damping follows the gain ratio. ``"radius"``: it is that of a trust region.
+        ``"nielsen"``: the damping follows the gain ratio. ``"radius"``: it is that of a trust
+        region.
     geodesic : bool
         Bend each step by half its acceleration, which costs about three gradients a step and saves
         steps in curved valleys.
