@@ -17,8 +17,8 @@ mutable struct Newton <: AbstractMethod
     rejections::Int                 # in a row
 end
 
-Newton(P::Int, scaling::Symbol=:none) =
-    Newton(SpectralModel(P), TrustRegion(1.0), zeros(P), Valley(P), false, false, 0.0, scaling, 0)
+Newton(P::Int, scaling::Symbol=:none; matrix::Bool=true) =
+    Newton(SpectralModel(P, matrix), TrustRegion(1.0), zeros(P), Valley(P), false, false, 0.0, scaling, 0)
 
 SOLVERS[:newton] = PlainSolver{:newton}
 requirements(::PlainSolver{:newton}) = (:hessian,)

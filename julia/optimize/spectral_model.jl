@@ -10,12 +10,12 @@ const EIGENVALUE_ROUNDING = 16 * eps()
 const SLOPE_ROUNDING = 4 * eps()
 
 """
-    SpectralModel(P)
+    SpectralModel(P, matrix = true)
 
 The model m(s) = g's + s'Hs/2 in scaled variables, D^-1 H D^-1 = Q diag(lambda) Q' and ghat = Q'D^-1 g. `shat` is the last step asked
 for, in the eigenbasis (s = D^-1 Q shat), and `shift` the mu of (H + mu D^2) s = -g that made it; lengths are those of Ds. Eigenvalues at rounding level count as zero, and along
 those directions so does a gradient at rounding level: dividing one rounding error by another would send the step anywhere
-on a manifold of minima.
+on a manifold of minima. Q may have fewer columns than P: the model then knows the subspace that they span (`matrix = false`).
 """
 mutable struct SpectralModel
     H::Matrix{Float64}
@@ -29,7 +29,9 @@ mutable struct SpectralModel
     shift::Float64
 end
 
-SpectralModel(P::Int) = SpectralModel(zeros(P, P), zeros(P), ones(P), zeros(P), zeros(P), zeros(P, P), zeros(P), zeros(P), 0.0)
+SpectralModel(P::Int, matrix::Bool=true) =
+    SpectralModel(matrix ? zeros(P, P) : zeros(0, 0), zeros(P), ones(P), zeros(P), zeros(P), matrix ? zeros(P, P) : zeros(P, 0),
+                  zeros(P), zeros(P), 0.0)
 
 filled(::SpectralModel) = (H = 0,)      # the decomposition has overwritten it
 
@@ -49,6 +51,12 @@ function decompose!(model::SpectralModel, g::Vector{Float64}, loss::Float64, sca
         model.H[i, j] /= model.D[i] * model.D[j]
     end
     model.lambda, model.Q = eigen!(Symmetric(model.H))
+    take_gradient!(model, g, loss)
+    return true
+end
+
+# The gradient in the eigenbasis, and what is rounding there set to zero.
+function take_gradient!(model::SpectralModel, g::Vector{Float64}, loss::Float64)
     to_eigenbasis!(model.ghat, model, g)
     largest = largest_curvature(model)
     zero_lambda = EIGENVALUE_ROUNDING * largest
@@ -60,7 +68,7 @@ function decompose!(model::SpectralModel, g::Vector{Float64}, loss::Float64, sca
             abs(model.ghat[i]) <= zero_slope && (model.ghat[i] = 0.0)
         end
     end
-    return true
+    return nothing
 end
 
 # A gradient in the eigenbasis, and a step back from it.

@@ -31,6 +31,7 @@ Valley(P::Int) = Valley(zeros(P), zeros(P), zeros(P), zeros(P))
 
 # e = Q'gnew - (-mu shat) in v.e; returns its norm.
 function deviation!(v::Valley, model::SpectralModel, gnew::Vector{Float64})
+    resize!(v.e, length(model.lambda))      # a model may know a subspace alone
     to_eigenbasis!(v.e, model, gnew)
     @. v.e += model.shift * model.shat
     return norm(v.e)

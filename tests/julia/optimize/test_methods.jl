@@ -3,7 +3,7 @@
 isdefined(Main, :TestProblems) || include(joinpath(@__DIR__, "..", "flow", "problems.jl"))
 using LinearAlgebra, Random
 
-const METHODS = (:newton, :bfgs, :lbfgs)
+const METHODS = (:newton, :newton_cg, :bfgs, :lbfgs)
 
 # Ends only where rounding does: the best that Float64 allows.
 to_the_end(o, x0; kwargs...) = optimize(o, x0; min_gnorm = 0.0, minloss = -Inf, maxiterations = 10^4, kwargs...)

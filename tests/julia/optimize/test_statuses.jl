@@ -3,7 +3,7 @@
 isdefined(Main, :TestProblems) || include(joinpath(@__DIR__, "..", "flow", "problems.jl"))
 using LinearAlgebra, Random
 
-@testset "statuses, $solver" for solver in (:newton, :bfgs, :lbfgs)
+@testset "statuses, $solver" for solver in (:newton, :newton_cg, :bfgs, :lbfgs)
     rosenbrock, x0 = TestProblems.rosenbrock(), [-1.2, 1.0]
     run(; kwargs...) = optimize(rosenbrock, x0; solver = solver, kwargs...)
     r = run(min_gnorm = 1e-6, minloss = -Inf)
@@ -43,7 +43,7 @@ using LinearAlgebra, Random
     @test optimize(rising, [0.0]; solver = solver).status === :stalled
 end
 
-@testset "patience counts iterations without a lower loss, $solver" for solver in (:newton, :bfgs, :lbfgs)
+@testset "patience counts iterations without a lower loss, $solver" for solver in (:newton, :newton_cg, :bfgs, :lbfgs)
     # Lifted by 1e20 the loss is the same number everywhere; only the gradient shows the way.
     o = TestProblems.rosenbrock()
     lifted = FunctionObjective(2; value = x -> 1e20 + MLPFlow.value(o, x), gradient! = o.gradient!, hessian! = o.hessian!)
@@ -52,7 +52,7 @@ end
     @test optimize(lifted, [-1.2, 1.0]; solver = solver).status !== :patience
 end
 
-@testset "regions that are not finite are left alone, $solver" for solver in (:newton, :bfgs, :lbfgs)
+@testset "regions that are not finite are left alone, $solver" for solver in (:newton, :newton_cg, :bfgs, :lbfgs)
     for start in (1e-3, 0.5, 5.0, 100.0)
         r = optimize(TestProblems.bounded_domain(), [start]; solver = solver)
         @test r.x[1] ≈ 1 rtol = 1e-9
@@ -62,7 +62,7 @@ end
     solver === :newton && @test optimize(broken, [1.0]; solver = solver).status === :diverged
 end
 
-@testset "curves, $solver" for solver in (:newton, :bfgs, :lbfgs)
+@testset "curves, $solver" for solver in (:newton, :newton_cg, :bfgs, :lbfgs)
     r = optimize(TestProblems.rosenbrock(), [-1.2, 1.0]; solver = solver)
     @test length(r.loss_curve) == length(r.gnorm_curve) == length(r.iteration_curve)
     @test r.iteration_curve[1] == 0 && issorted(r.iteration_curve) && r.iteration_curve[end] <= r.iterations
