@@ -12,7 +12,7 @@ help:
 	@echo "make test    set-up, lint, every Julia and every Python test"
 	@echo "make lint    ruff and mypy"
 	@echo "make docs    check the links and run the snippets of README.md and docs/"
-	@echo "make bench   measurements against other software (benchmarks/), half an hour"
+	@echo "make bench   measurements against other software (benchmarks/), an hour or more"
 	@echo "make clean   remove .venv, out and caches"
 
 # Asked for by name it also renews a stale system image, which takes minutes.
@@ -40,6 +40,7 @@ bench: setup
 	$(PYTHON_BIN) -m benchmarks
 	$(PYTHON_BIN) -m benchmarks.flow
 	$(PYTHON_BIN) -m benchmarks.many
+	$(PYTHON_BIN) -m benchmarks.optimizers
 
 docs: setup
 	$(PYTHON_BIN) -m pytest tests/python/test_readme.py tests/python/test_examples.py

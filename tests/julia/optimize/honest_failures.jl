@@ -30,8 +30,8 @@ struct Failures
 end
 
 "Run to the rounding level: where it ends, by the exact loss there, and the result."
-function outcome(p::Problem, solver, factor)
-    r = optimize(objective(p), start(p, factor); solver = solver, min_gnorm = 0.0, minloss = 0.0, maxtime = Inf, maxiterations = 3000)
+function outcome(p::Problem, solver, factor; x0 = start(p, factor))
+    r = optimize(objective(p), x0; solver = solver, min_gnorm = 0.0, minloss = 0.0, maxtime = Inf, maxiterations = 3000)
     return minimum_reached(p, exact_gradient(p, r.x)[1]), r
 end
 

@@ -1,0 +1,1 @@
+"""Optimizers to fixed points of teacher-student networks beside SciPy's."""
