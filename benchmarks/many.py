@@ -5,8 +5,8 @@ faster with two, identical bits in the same order; and a run that kills its work
 but itself.
 
 Two workers cannot be faster than two processes that share nothing: a loop in plain Python, one of
-it and two at a time, shows what the machine gives to a second process during the measurement. Processor seconds say
-what the workers have used, also on a machine that is busy with other things.
+it and two at a time, shows what the machine gives to a second process during the measurement.
+Processor seconds say what the workers have used, also on a machine that is busy with other things.
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ def main() -> int:
         f"{len(net.inputs)} samples, medians of {options.rounds}, workers started and ended each "
         "time.",
         *(
-            f"- {number} worker{'s' if number > 1 else ''}: {statistics.median(seconds[number]):.1f} "
-            f"s, {statistics.median(used[number]):.1f} processor seconds"
+            f"- workers: {number}; {statistics.median(seconds[number]):.1f} s, "
+            f"{statistics.median(used[number]):.1f} processor seconds"
             for number in seconds
         ),
         f"- {faster:.2f} times faster (required with 2: {REQUIRED}); a loop in plain Python that "
