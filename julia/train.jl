@@ -164,7 +164,8 @@ Follow the gradient flow of the loss from `p`, or a discrete dynamics, then opti
 
 Keys: loss, ode_loss, gnorm, gnorm_regularized, init, x, ode_x (dictionaries "w1" => matrix), trajectory (time => dictionary),
 loss_curve, ode_iterations, optim_iterations, ode_time_run, optim_time_run, total_time, ode_stopped_by, optim_stopped_by,
-status, message, converged, warnings, input, target, layerspec, weights, teacher. `gnorm` is the gradient norm of the data's loss,
+status, message, converged, warnings, input, target, layerspec, weights, teacher, integration_error (of the loss of a quadrature net,
+`nothing` for others). `gnorm` is the gradient norm of the data's loss,
 `gnorm_regularized` that of the loss with penalties. Ctrl-C ends the run with the best point so far.
 """
 function train(net::Net, p = nothing; losstype = missing, maxnorm = missing, merge = missing,
@@ -202,7 +203,8 @@ function training_dict(net::Net, run::Training, losstype::AbstractLoss)
         "ode_time_run" => flow === nothing ? 0.0 : flow.time, "optim_time_run" => optim === nothing ? 0.0 : optim.time,
         "total_time" => run.total_time, "ode_stopped_by" => flow === nothing ? "not_run" : string(flow.status),
         "optim_stopped_by" => optim === nothing ? "not_run" : string(optim.status), "input" => inputs(net),
-        "target" => targets(net), "layerspec" => layerspec(net), "weights" => net.weights, "teacher" => nothing)
+        "target" => targets(net), "layerspec" => layerspec(net), "weights" => net.weights, "teacher" => nothing,
+        "integration_error" => net.source === nothing ? nothing : integration_error(net, run.x; losstype = losstype))
 end
 
 layerspec(net::Net) = Tuple((k, f isa AbstractVector ? map(activation_name, f) : activation_name(f), bias)

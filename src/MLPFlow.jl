@@ -14,6 +14,7 @@ include("../julia/status.jl")
 include("../julia/math/math.jl")
 include("../julia/network/network.jl")
 include("../julia/objective/objective.jl")
+include("../julia/quadrature/quadrature.jl")
 include("../julia/io/io.jl")
 include("../julia/checkpoint.jl")
 include("../julia/flow/flow.jl")
@@ -33,6 +34,7 @@ export hvp, hvp!, residuals, residuals!, jacobian, jacobian!, gauss_newton, gaus
 export sigmoid, relu, softplus, gelu, silu, selu, square, cube, g, sigmoid2, normal_cdf, Poly, UserActivation
 export AbstractObjective, FunctionObjective, ResidualObjective, NetObjective, isleastsquares, nresiduals, nparams, value, value_gradient!, value_gradient_hessian!
 export train, run_training
+export NormalIntegral, IntegralEstimate, gauss_hermite_net, integration_error, integration_estimate
 export status_message, NoMonitor
 
 end

@@ -1,15 +1,23 @@
 # A network: layers together with the data it is fitted to.
 
 """
+    DataSource
+
+What the data of a network stand for, when not just for themselves: the nodes of a quadrature, for instance.
+"""
+abstract type DataSource end
+
+"""
     Net(; layers, input, target, weights = nothing, losstype = MSE(), Din = size(input, 1),
-          precision = Float64, bias_adapt_input = true, derivs = 2, copy_input = true, verbosity = 1)
+          precision = Float64, signed_weights = false, source = nothing, bias_adapt_input = true, derivs = 2, copy_input = true, verbosity = 1)
 
 A multi-layer perceptron with its data.
 
 - `layers`: tuple or vector of `(k, f, has_bias)`: neurons, activation (or one a neuron, in a vector), bias. The last `k` may
   be `nothing`: as many as `target` has rows.
 - `input`: Din x N. `target`: Dout x N, or, with `CrossEntropy()`, N labels 1..K.
-- `weights`: N sample weights >= 0, or `nothing`.
+- `weights`: N sample weights >= 0, or `nothing`. With `signed_weights = true` they may be negative, as those of sparse grids are.
+- `source`: what the data stand for, a `DataSource`, or `nothing` when just for themselves.
 - `precision`: `Float64`, or `Float32` for evaluations in single precision (parameters and results stay `Float64` vectors).
 - `losstype`: what `loss`, `gradient`, `hessian` and `train` take when not told otherwise.
 
@@ -22,20 +30,23 @@ struct Net{T<:AbstractFloat,L<:AbstractLoss}
     samples::Samples{T}
     losstype::L
     weights::Union{Nothing,Vector{T}}
+    source::Union{Nothing,DataSource}
 end
 
 function Net(; layers, input::AbstractMatrix, target, weights = nothing, losstype::AbstractLoss = MSE(),
-             Din::Integer = size(input, 1), precision::Type{T} = Float64, bias_adapt_input = true, derivs = 2, copy_input = true, verbosity = 1) where {T<:AbstractFloat}
+             Din::Integer = size(input, 1), precision::Type{T} = Float64, signed_weights::Bool = false,
+             source::Union{Nothing,DataSource} = nothing, bias_adapt_input = true, derivs = 2, copy_input = true,
+             verbosity = 1) where {T<:AbstractFloat}
     size(input, 1) == Din || throw(DimensionMismatch("expected $Din rows of input, got $(size(input, 1))"))
     isempty(layers) && throw(ArgumentError("expected at least one layer (k, f, has_bias), got none"))
     last_width = last(layers)[1]
     matrix = target_matrix(losstype, target, last_width)
-    check_data(input, matrix, weights)
+    check_data(input, matrix, weights, signed_weights)
     check_target(losstype, matrix)
     built = build_layers(layers, Din, size(matrix, 1))
     stored = weights === nothing ? nothing : collect(T, weights)
     samples = Samples{T}(input, matrix, weights, built[1].bias)
-    return Net{T,typeof(losstype)}(built, samples, losstype, stored)
+    return Net{T,typeof(losstype)}(built, samples, losstype, stored, source)
 end
 
 nparams(layers::Vector{Layer}) = sum(nparams, layers)

@@ -19,6 +19,8 @@ function Samples{T}(input::AbstractMatrix, target::AbstractMatrix, weights, appe
     return Samples{T}(n, sample_rows(T, input, append_one), sample_rows(T, target, false), coefficient)
 end
 
+has_negative_weights(samples::Samples) = any(c -> c < 0, samples.coefficient)
+
 function sample_rows(::Type{T}, data::AbstractMatrix, append_one::Bool) where {T}
     d, n = size(data)
     rows = ones(T, n, d + append_one)
@@ -58,7 +60,7 @@ function check_target(::CrossEntropy, target)
     end
 end
 
-function check_data(input, target, weights)
+function check_data(input, target, weights, signed_weights::Bool = false)
     n = size(input, 2)
     n >= 1 || throw(ArgumentError("expected at least one sample, got an input of size $(size(input))"))
     size(target, 2) == n || throw(DimensionMismatch("expected as many target columns as input columns ($n), got $(size(target, 2))"))
@@ -67,7 +69,7 @@ function check_data(input, target, weights)
     weights === nothing && return
     length(weights) == n || throw(DimensionMismatch("expected $n sample weights, got $(length(weights))"))
     check_finite("weights", weights)
-    all(w -> w >= 0, weights) || throw(ArgumentError("expected sample weights >= 0, got $(minimum(weights))"))
+    signed_weights || all(w -> w >= 0, weights) || throw(ArgumentError("expected sample weights >= 0, got $(minimum(weights))"))
 end
 
 function check_finite(name, data)

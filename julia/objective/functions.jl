@@ -13,7 +13,8 @@ function objective(net::Net{T}; losstype::AbstractLoss = net.losstype, maxnorm::
     if input !== nothing || target !== nothing || weights !== nothing || typeof(losstype) !== typeof(net.losstype)
         net = Net(layers = layer_specification(net.layers), losstype = losstype, precision = T,
                   input = input === nothing ? inputs(net) : input, target = target === nothing ? targets(net) : target,
-                  weights = weights === nothing && input === nothing ? net.weights : weights)
+                  weights = weights === nothing && input === nothing ? net.weights : weights,
+                  signed_weights = has_negative_weights(net.samples))
     end
     return NetObjective(net; losstype = losstype, maxnorm = maxnorm, merge = merge)
 end

@@ -18,7 +18,7 @@ end
 
 Scratch and sums of a Hessian. Either the Gauss-Newton part is collected in blocks of rows and added by rank-k updates
 (P^2/2 multiplications a sample and output, at the speed of syrk), or it is folded into the curvature recursion (the same
-cost for any number of outputs): the cheaper by estimate.
+cost for any number of outputs): the cheaper by estimate, but the second one where a weight is negative and has no root.
 """
 struct SecondOrder{T}
     parts::Vector{SecondOrderPart{T}}
@@ -27,7 +27,8 @@ end
 # Matrices of other threads than the first may take this much memory in all; beyond, one thread does the work.
 const MATRICES_BYTES = 2^28
 
-function SecondOrder{T}(layers::Vector{Layer}, samples::Samples{T}; folded::Bool = folding_pays(layers)) where {T}
+function SecondOrder{T}(layers::Vector{Layer}, samples::Samples{T};
+                        folded::Bool = folding_pays(layers) || has_negative_weights(samples)) where {T}
     P = nparams(layers)
     workspace() = Workspace{T}(layers, samples, SECOND_ORDER_TILE)
     first_workspace = workspace()

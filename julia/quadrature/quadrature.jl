@@ -1,0 +1,11 @@
+# Expectations over normal inputs by quadrature and quasi-Monte Carlo, and networks whose data are the nodes.
+include("gauss_hermite.jl")
+include("sobol_numbers.jl")
+include("sobol.jl")
+include("rules.jl")
+include("smolyak.jl")
+include("gaussian.jl")
+include("estimate.jl")
+include("choice.jl")
+include("integral.jl")
+include("net.jl")
