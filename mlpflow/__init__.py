@@ -25,14 +25,22 @@ if TYPE_CHECKING:
     from .engine import EngineError, engine_info, shutdown, use_engine
     from .grid import sweep
     from .initialization import random_params
+    from .integral import NormalIntegral
     from .many import train_many
     from .matching import NeuronMatching
     from .net import Net
     from .neurons import match_neurons
+    from .nodes import IntegralEstimate
     from .objective import Spectrum, gradient, hessian, hessian_spectrum, loss
     from .options import TrainOptions
     from .params import Params
     from .progress import Progress
+    from .quadrature import (
+        QuadratureNet,
+        gauss_hermite_net,
+        integration_error,
+        integration_estimate,
+    )
     from .result import FlowResult, OptimResult, TrainResult, Trajectory
     from .rules import Adam, AdamW, GradientDescent, HeavyBall, Nesterov, RMSprop, Rule
     from .runs import FailedRun
@@ -64,11 +72,19 @@ _MODULES = {
     "net": ["Net"],
     "matching": ["NeuronMatching"],
     "neurons": ["match_neurons"],
+    "integral": ["NormalIntegral"],
+    "nodes": ["IntegralEstimate"],
     "objective": ["Spectrum", "gradient", "hessian", "hessian_spectrum", "loss"],
     "options": ["TrainOptions"],
     "params": ["Params"],
     "progress": ["Progress"],
     "initialization": ["random_params"],
+    "quadrature": [
+        "QuadratureNet",
+        "gauss_hermite_net",
+        "integration_error",
+        "integration_estimate",
+    ],
     "result": ["FlowResult", "OptimResult", "TrainResult", "Trajectory"],
     "rules": ["Adam", "AdamW", "GradientDescent", "HeavyBall", "Nesterov", "RMSprop", "Rule"],
     "schedules": ["Constant", "Cosine", "Schedule", "StepDecay", "WarmUp"],
@@ -97,10 +113,12 @@ __all__ = [
     "GaussNewton",
     "GradientDescent",
     "HeavyBall",
+    "IntegralEstimate",
     "LevenbergMarquardt",
     "Nesterov",
     "Net",
     "NeuronMatching",
+    "NormalIntegral",
     "OptimResult",
     "Params",
     "Poly",
@@ -119,19 +137,14 @@ __all__ = [
     "WarmUp",
     "classify",
     "engine_info",
-    "gauss_newton",
-    "gauss_newton_product",
     "gradient",
     "hessian",
     "hessian_spectrum",
-    "hvp",
-    "jacobian",
     "load",
     "loss",
     "match_neurons",
     "minibatches",
     "random_params",
-    "residuals",
     "save",
     "shutdown",
     "sweep",
@@ -139,7 +152,6 @@ __all__ = [
     "train_many",
     "trajectory_distance",
     "use_engine",
-    "value_and_gradient",
 ]
 
 

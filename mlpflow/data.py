@@ -143,8 +143,8 @@ def check_outputs(inputs: np.ndarray, targets: np.ndarray, width: int) -> None:
     )
 
 
-def checked_weights(weights: Any, n: int) -> np.ndarray | None:
-    """Sample weights of shape (N,), not negative."""
+def checked_weights(weights: Any, n: int, *, signed: bool = False) -> np.ndarray | None:
+    """Sample weights of shape (N,), not negative unless ``signed``."""
     if weights is None:
         return None
     array = as_floats(weights, "weights")
@@ -155,7 +155,7 @@ def checked_weights(weights: Any, n: int) -> np.ndarray | None:
             f"weights: expected shape ({n},), one a sample, got {shape_text(array.shape)}"
         )
     check_finite(array, "weights")
-    if (array < 0).any():
+    if not signed and (array < 0).any():
         place = int(np.argmax(array < 0))
         raise ValueError(f"weights: expected numbers >= 0, got {array[place]} at index {place}")
     return array

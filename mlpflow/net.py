@@ -123,6 +123,9 @@ class Net(Network):
     13
     """
 
+    # Sparse grids have negative weights.
+    _signed_weights = False
+
     def __init__(
         self,
         layers: Any,
@@ -144,7 +147,7 @@ class Net(Network):
         if losstype == "cross_entropy" and y.ndim == 2:
             check_probabilities(y)
         check_finite(y, "targets")
-        w = checked_weights(weights, len(x))
+        w = checked_weights(weights, len(x), signed=self._signed_weights)
         super().__init__(checked, x.shape[1])
         self._data = tuple(None if a is None else _own(a) for a in (x, y, w))
         self._losstype = losstype
@@ -195,6 +198,7 @@ class Net(Network):
             "weights": self.weights,
             "losstype": self._losstype,
             "precision": self._precision,
+            "signed_weights": self._signed_weights,
         }
 
     def __reduce__(self) -> tuple[object, ...]:

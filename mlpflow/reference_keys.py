@@ -59,6 +59,7 @@ KEYS: dict[str, Callable[[TrainResult], Any]] = {
     "target": lambda r: r.net.targets,
     "layerspec": lambda r: r.net.layers,
     "weights": lambda r: r.net.weights,
+    "integration_error": lambda r: r.integration_error,
 }
 
 

@@ -188,6 +188,8 @@ class TrainResult:
         What was trained.
     warnings : tuple of str
         What went wrong on the way without ending the run.
+    integration_error : float or None
+        For a net made by `gauss_hermite_net`: how far the loss of the data is from the expectation.
     """
 
     params: Params
@@ -203,6 +205,7 @@ class TrainResult:
     options: dict[str, Any]
     net: Net
     warnings: tuple[str, ...] = ()
+    integration_error: float | None = None
 
     @property
     def message(self) -> str:
@@ -278,6 +281,8 @@ class TrainResult:
             ("loss", f"{self.loss:.10g}"),
             ("gradient norm", f"{self.gnorm:.3e}"),
         ]
+        if self.integration_error is not None:
+            rows.insert(3, ("off by about", f"{self.integration_error:.2g} (integration error)"))
         if self.flow is not None:
             flow = self.flow
             rows.append(

@@ -21,8 +21,10 @@ import numpy as np
 from .classification import Classification
 from .layers import describe_layers, layers_from_description
 from .net import Net
+from .nodes import IntegralEstimate, Nodes
 from .objective import Spectrum
 from .params import Params, checked_vector
+from .quadrature import QuadratureNet
 from .result import FlowResult, OptimResult, TrainResult, Trajectory
 from .rules import RULES
 from .schedules import Constant, Cosine, StepDecay, WarmUp
@@ -158,6 +160,7 @@ _RECORDS: dict[str, Callable[..., Any]] = {
     cls.__name__: cls
     for cls in (
         *(TrainResult, FlowResult, OptimResult, Trajectory, Spectrum, Classification),
+        *(Nodes, IntegralEstimate),
         *RULES.values(),
         *SOLVERS_WITH_OPTIONS.values(),
         *(Constant, Cosine, StepDecay, WarmUp),
@@ -173,6 +176,12 @@ def _encode_object(value: Any, arrays: dict[str, np.ndarray]) -> Any:
         description = None if spec is None else describe_layers(spec)
         fields = {"flat": value.flat, "shapes": value.shapes}
         return {"kind": kind, **_fields(fields, arrays), "layers": description}
+    if isinstance(value, QuadratureNet):
+        layers = describe_layers(value.layers)
+        choices = {"losstype": value.losstype, "precision": value.precision}
+        teacher = value.teacher if isinstance(value.teacher, TeacherNet) else None
+        fields = {"data": value._data, "nodes": value._nodes, "teacher": teacher}
+        return {"kind": kind, "layers": layers, **choices} | _fields(fields, arrays)
     if isinstance(value, Net):
         data = {"inputs": value.inputs, "targets": value.targets, "weights": value.weights}
         choices = {"losstype": value.losstype, "precision": value.precision}
@@ -234,6 +243,10 @@ def _decode(value: Any, source: _Source) -> Any:
         return Params._make(checked_vector(fields["flat"], shapes), shapes, checked)
     if kind == "Net":
         return Net(layers_from_description(layers), **fields)
+    if kind == "QuadratureNet":
+        data = (*fields["data"], fields["losstype"], fields["precision"])
+        checked = layers_from_description(layers)
+        return QuadratureNet(checked, data, fields["nodes"], fields["teacher"])
     if kind == "TeacherNet":
         return TeacherNet(layers_from_description(layers), fields["inputs"], fields["params"])
     if kind in _RECORDS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from .objective import checked_merge
 from .options import TrainOptions
 from .params import flat_parameters
 from .progress import Bar, Progress, wants_bar
+from .quadrature import QuadratureNet, integration_error
 from .result import TrainResult, result_from_engine
 
 __all__ = ["train"]
@@ -106,7 +108,10 @@ def train(net: Net, p: Any = None, **keywords: Any) -> TrainResult:
         raise ValueError(reply["refused"])
     for sentence in reply["warnings"]:
         warnings.warn(sentence, RuntimeWarning, stacklevel=2)
-    return result_from_engine(reply, net, effective_options(options, checkpoint, reply))
+    result = result_from_engine(reply, net, effective_options(options, checkpoint, reply))
+    if isinstance(net, QuadratureNet) and net.teacher is not None:
+        result = replace(result, integration_error=integration_error(net, result.params))
+    return result
 
 
 _BUDGETS = {"maxtime_ode": "flow", "maxtime_optim": "optim"}

@@ -10,7 +10,8 @@ HANDLERS["net_create"] = function (call)
     # The latest world: the user's activations were defined in this call.
     net = Base.invokelatest(Net; layers=layers, input=a["input"], target=shifted_target(a["target"]),
                             weights=a["weights"], losstype=losstype(a["losstype"]),
-                            precision=get(a, "precision", "float64") == "float32" ? Float32 : Float64)
+                            precision=get(a, "precision", "float64") == "float32" ? Float32 : Float64,
+                            signed_weights=get(a, "signed_weights", false))
     call.session.networks[a["key"]] = Network(net, net.layers)
     return nparams(net)
 end

@@ -88,7 +88,7 @@ integration_error(net::Net, p; kwargs...) = integration_estimate(net, p; kwargs.
 
 The loss of a net made by [`gauss_hermite_net`](@ref), or any other function `of(net, p; kwargs...)` that gives a number or an
 array, with an estimate of its error. Quadrature: twice the distance from the value of a finer rule, with half as many nodes more
-an axis or two levels more. Quasi-Monte Carlo: the distance from the mean of 8 other scrambles, plus twice the standard error of
+an axis or four levels more. Quasi-Monte Carlo: the distance from the mean of 8 other scrambles, plus three times the standard error of
 this mean. The other nodes are new data, so that an error made by a fit to the nodes of the net shows. `refined` is the value there.
 """
 function integration_estimate(net::Net{T}, p; of = loss, kwargs...) where {T}

@@ -35,7 +35,7 @@ function rule_nodes(rule::TensorHermite, d::Integer)
     order = sortperm(w; rev = true, alg = MergeSort)
     grid = TensorGrid(x[order], w[order], rule.threshold, Float64[], Float64[])
     extend!(grid, zeros(d), 1, 1.0)
-    return reshape(grid.nodes, Int(d), :), grid.weights ./ sum(grid.weights)
+    return reshape(grid.nodes, Int(d), length(grid.weights)), grid.weights ./ sum(grid.weights)
 end
 
 # Nodes of one dimension by falling weight: where a partial product falls below the threshold, so do all that follow.
