@@ -35,12 +35,10 @@ class NormalIntegral:
     >>> import numpy as np
     >>> import mlpflow as mf
     >>> integral = mf.NormalIntegral(d=2)
-    >>> value = integral(lambda x: np.cos(x[:, 0] + x[:, 1]))
-    >>> abs(value - np.exp(-1)) < 1e-14
-    True
-    >>> value = integral(lambda x: np.cos(x[:, 0] + x[:, 1]), 0.5)  # correlation 1/2
-    >>> abs(value - np.exp(-1.5)) < 1e-14
-    True
+    >>> print(f"{integral(lambda x: np.cos(x[:, 0] + x[:, 1])):.12f}")  # exp(-1)
+    0.367879441171
+    >>> print(f"{integral(lambda x: np.cos(x[:, 0] + x[:, 1]), 0.5):.12f}")  # correlation 1/2
+    0.223130160148
     """
 
     def __init__(

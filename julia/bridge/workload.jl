@@ -51,6 +51,7 @@ function warm_calls(send)
     warm_network(warm, 1, input, "sigmoid", 1, input[1:1, :], "mse", nothing)
     warm_network(warm, 2, input, "tanh", 2, [0, 1, 0, 1, 1, 0, 1, 0], "cross_entropy", ones(8))
     warm_activations(warm, 3, input)
+    warm_quadrature(warm)
     return replies
 end
 
@@ -90,6 +91,19 @@ function warm_checkpoint(warm, key, p, options, path)
     for (flow, optim) in ((4, 2), (4, 4))
         warm_training(warm; net=key, p=nothing, options=shorter(flow, optim), checkpoint=path, resume=path, given=given)
     end
+end
+
+function warm_quadrature(warm)
+    for (name, mean, covariance) in (("auto", nothing, nothing), ("qmc", zeros(3), [1.0 0.5 0.0; 0.5 1.0 0.0; 0.0 0.0 1.0]))
+        wishes = Dict{String,Any}("rule" => name, "points" => 64, "seed" => 0)
+        warm("quadrature_rules"; inputs=3, mean=mean, covariance=covariance, wishes=wishes)
+    end
+    for rule in map(describe_rule, (TensorHermite(4), SmolyakHermite(2), ScrambledSobol(4)))
+        warm("quadrature_nodes"; mean=zeros(3), factor=[1.0 0.0; 0.0 1.0; 0.0 0.0], rule=rule, reflected=true)
+        warm("quadrature_checks"; rule=rule)
+        warm("quadrature_compare"; rule=rule, value=[1.0], checks=[[1.1], [0.9]])
+    end
+    warm("quadrature_best"; errors=[1.0, 0.1], kinds=["qmc", "tensor"])
 end
 
 # The kernels are compiled anew for every activation, but not for other widths and depths.

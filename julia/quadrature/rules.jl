@@ -10,6 +10,7 @@ abstract type QuadratureRule end
 
 # A set of nodes larger than this is a mistake rather than a wish.
 const MOST_NODES = 2^26
+const MOST_AXIS_NODES = 5000
 
 """
     TensorHermite(n; threshold = 1e-18) <: QuadratureRule
@@ -21,7 +22,7 @@ struct TensorHermite <: QuadratureRule
     n::Int
     threshold::Float64
     function TensorHermite(n::Integer; threshold::Real = 1e-18)
-        n >= 1 || throw(ArgumentError("expected at least 1 node a dimension, got N = $n"))
+        1 <= n <= MOST_AXIS_NODES || throw(ArgumentError("expected 1 to $MOST_AXIS_NODES nodes an axis, got N = $n"))
         0 <= threshold < 1 || throw(ArgumentError("expected a threshold from 0 to 1, got $threshold"))
         return new(n, threshold)
     end
@@ -31,6 +32,8 @@ rule_name(rule::TensorHermite) = "tensor"
 check_rules(rule::TensorHermite) = QuadratureRule[TensorHermite(cld(3 * rule.n, 2) + 1; threshold = rule.threshold / 1000)]
 
 function rule_nodes(rule::TensorHermite, d::Integer)
+    rule.threshold > 0 || float(rule.n)^d <= MOST_NODES || throw(ArgumentError(
+        "expected at most $MOST_NODES nodes, got $(rule.n) an axis in $d dimensions without pruning"))
     x, w = gauss_hermite(rule.n)
     order = sortperm(w; rev = true, alg = MergeSort)
     grid = TensorGrid(x[order], w[order], rule.threshold, Float64[], Float64[])
@@ -50,7 +53,7 @@ end
 function extend!(grid::TensorGrid, z::Vector{Float64}, dim::Int, weight::Float64)
     if dim > length(z)
         length(grid.weights) < MOST_NODES || throw(ArgumentError(
-            "expected at most $MOST_NODES nodes, got more from $(length(grid.x)) a dimension in $(length(z)) dimensions"))
+            "expected at most $MOST_NODES nodes, got more from $(length(grid.x)) an axis in $(length(z)) dimensions"))
         append!(grid.nodes, z)
         push!(grid.weights, weight)
         return
