@@ -16,6 +16,7 @@ include("../julia/network/network.jl")
 include("../julia/objective/objective.jl")
 include("../julia/quadrature/quadrature.jl")
 include("../julia/gaussian/gaussian.jl")
+include("../julia/infinite/infinite.jl")
 include("../julia/io/io.jl")
 include("../julia/checkpoint.jl")
 include("../julia/flow/flow.jl")
@@ -34,6 +35,8 @@ export hvp, hvp!, residuals, residuals!, jacobian, jacobian!, gauss_newton, gaus
        gauss_newton_product!
 export sigmoid, relu, softplus, gelu, silu, selu, square, cube, g, sigmoid2, normal_cdf, Poly, UserActivation
 export AbstractObjective, FunctionObjective, ResidualObjective, NetObjective, isleastsquares, nresiduals, nparams, value, value_gradient!, value_gradient_hessian!
+export AbstractObjective, FunctionObjective, NetObjective, nparams, value, value_gradient!, value_gradient_hessian!
+export NetI, InfiniteObjective, load_potential_approximator, evaluators
 export train, run_training
 export NormalIntegral, IntegralEstimate, gauss_hermite_net, integration_error, integration_estimate
 export status_message, NoMonitor

@@ -11,7 +11,7 @@ const MEHLER_TOLERANCE = 2e-15
 How many terms of the sums to take, and an estimate of what is missing: the envelopes of the coefficients fall, and the last two
 blocks tell how fast.
 """
-function mehler_terms(a::GaussianNeuron, b::GaussianNeuron, rho::Float64, order::Int)
+function mehler_terms(a::HermiteSet, b::HermiteSet, rho::Float64, order::Int)
     blocks = min(a.degree, b.degree) ÷ HERMITE_BLOCK
     column, factor, power, bound, before = order, abs(rho)^HERMITE_BLOCK, 1.0, Inf, Inf
     for block in 1:blocks
@@ -25,9 +25,9 @@ function mehler_terms(a::GaussianNeuron, b::GaussianNeuron, rho::Float64, order:
     return HERMITE_BLOCK * blocks, missing_terms
 end
 
-function mehler!(M::PairMoments, a::GaussianNeuron, b::GaussianNeuron, rho, s, powers::Vector{Float64}, n::Int, order::Int)
+function mehler!(M::PairMoments, a::HermiteSet, r1, b::HermiteSet, r2, rho, s, powers::Vector{Float64}, n::Int, order::Int)
     fill_powers!(powers, rho, n)
-    x, y, r1, r2 = a.gamma, b.gamma, a.r, b.r
+    x, y = a.gamma, b.gamma
     M.h00 = weighted_dot(powers, x, 1, y, 1, n)
     h10, d1, d2 = weighted_dot(powers, x, 2, y, 1, n), r1 * weighted_dot(powers, x, 3, y, 1, n),
                   r2 * weighted_dot(powers, x, 2, y, 2, n)

@@ -1,27 +1,43 @@
 # One neuron under Gaussian inputs: where its argument lies, and its Hermite coefficients once somebody wants them.
 
 """
-    GaussianNeuron(profile)
+    HermiteSet(degree)
 
-The neuron f(m + r xi). `gamma[n+1, j+1]` are the coefficients of f, f', f'', r f''' and r^2 f'''' in the orthonormal Hermite
-polynomials of xi, n < `degree`; level 0: not computed yet, 1, 2, 3: by the coarse and fine uniform rule and by panels, -1: none of
-them resolves it. `envelope[b, 1]` and `[b, 2]` are the largest coefficients from block b of 16 on, relative to their root mean
-square, of the first three and of all five rows.
+Coefficients of a neuron in the orthonormal Hermite polynomials of xi: `gamma[n+1, j+1]` those of f, f', f'', r f''' and r^2 f''''
+for n < `degree`. `envelope[b, 1]` and `[b, 2]` are the largest from block b of 16 on, relative to their root mean square, of
+the first three and of all five columns. `state`: unknown, ready, or of no use because the rule does not resolve the activation.
 """
-mutable struct GaussianNeuron
-    profile::Profile
-    m::Float64
-    r::Float64
-    level::Int
+mutable struct HermiteSet
+    state::Int
     degree::Int
     gamma::Matrix{Float64}
     envelope::Matrix{Float64}
 end
 
+const UNKNOWN, READY, UNRESOLVED = 0, 1, 2
+
+HermiteSet(degree::Int) = HermiteSet(UNKNOWN, degree, zeros(0, 5), zeros(0, 2))
+
 const HERMITE_BLOCK = 16
+const COARSE_DEGREE = 96
+const FINE_DEGREE = 192
 const LARGEST_DEGREE = 512
 
-GaussianNeuron(profile::Profile) = GaussianNeuron(profile, 0.0, 0.0, 0, 0, zeros(0, 5), zeros(0, 2))
+"""
+    GaussianNeuron(profile)
+
+The neuron f(m + r xi), with its Hermite coefficients at three levels: by the coarse and fine uniform rule and by panels. All are
+functions of m and r alone, made when they are first wanted, so that no result depends on what was computed before.
+"""
+mutable struct GaussianNeuron
+    profile::Profile
+    m::Float64
+    r::Float64
+    sets::Vector{HermiteSet}
+end
+
+GaussianNeuron(profile::Profile) =
+    GaussianNeuron(profile, 0.0, 0.0, [HermiteSet(COARSE_DEGREE), HermiteSet(FINE_DEGREE), HermiteSet(LARGEST_DEGREE)])
 
 """
     place!(neuron, m, r) -> neuron
@@ -30,14 +46,17 @@ Set mean and standard deviation of the neuron's argument; coefficients of anothe
 """
 function place!(neuron::GaussianNeuron, m::Float64, r::Float64)
     (neuron.m === m && neuron.r === r) && return neuron
-    neuron.m, neuron.r, neuron.level = m, r, 0
+    neuron.m, neuron.r = m, r
+    for set in neuron.sets
+        set.state = UNKNOWN
+    end
     return neuron
 end
 
 """
     HermiteScratch()
 
-Rules, the tables of Hermite polynomials on the uniform ones, and columns for the recurrence on panels.
+Rules, the tables of Hermite polynomials on the uniform ones, and vectors for the recurrence on panels.
 """
 mutable struct HermiteScratch
     coarse::Rule
@@ -45,20 +64,17 @@ mutable struct HermiteScratch
     panels::Rule
     coarse_table::Matrix{Float64}
     fine_table::Matrix{Float64}
-    columns::Matrix{Float64}
     before::Vector{Float64}
     current::Vector{Float64}
 end
 
 # Hermite functions of degree n live within 2 sqrt(n); what a density of half their width leaves ends at 13.
 const HERMITE_REACH = 13.0
-const COARSE_DEGREE = 96
-const FINE_DEGREE = 192
 
 function HermiteScratch()
     coarse, fine = uniform_rule!(Rule(), 1 / 4, HERMITE_REACH), uniform_rule!(Rule(), 1 / 8, HERMITE_REACH)
     return HermiteScratch(coarse, fine, Rule(), hermite_table(coarse, COARSE_DEGREE + 2), hermite_table(fine, FINE_DEGREE + 2),
-                          zeros(0, 3), zeros(0), zeros(0))
+                          zeros(0), zeros(0))
 end
 
 # Weight times h_n at the nodes: (n + 1, node).
@@ -75,32 +91,37 @@ function hermite_table(rule::Rule, degrees::Int)
 end
 
 """
-    refine!(neuron, s::HermiteScratch) -> Bool
+    next_level!(neuron, level, s::HermiteScratch) -> Int
 
-Compute the coefficients at the next level; false when there is none.
+The first level above `level` whose coefficients are usable, computed if they were not; 0 when there is none.
 """
-function refine!(neuron::GaussianNeuron, s::HermiteScratch)
-    neuron.level == 3 && return false
-    profile, m, r = neuron.profile, neuron.m, neuron.r
-    if neuron.level < 1 && fit_uniform!(s.coarse, profile, m, r)
-        return table_coefficients!(neuron, s.coarse, s.coarse_table, 1, COARSE_DEGREE)
-    elseif neuron.level < 2 && fit_uniform!(s.fine, profile, m, r)
-        return table_coefficients!(neuron, s.fine, s.fine_table, 2, FINE_DEGREE)
+function next_level!(neuron::GaussianNeuron, level::Int, s::HermiteScratch)
+    for higher in level+1:3
+        set = neuron.sets[higher]
+        set.state == UNKNOWN && compute!(set, neuron, higher, s)
+        set.state == READY && return higher
     end
-    return panel_coefficients!(neuron, s)
+    return 0
 end
 
-function shape!(neuron::GaussianNeuron, level::Int, degree::Int)
-    neuron.level, neuron.degree = level, degree
-    size(neuron.gamma, 1) >= degree + 2 || (neuron.gamma = zeros(degree + 2, 5))
-    blocks = degree ÷ HERMITE_BLOCK
-    size(neuron.envelope, 1) >= blocks || (neuron.envelope = zeros(blocks, 2))
-    return neuron.gamma
+function compute!(set::HermiteSet, neuron::GaussianNeuron, level::Int, s::HermiteScratch)
+    if size(set.gamma, 1) == 0
+        set.gamma = zeros(set.degree + 2, 5)
+        set.envelope = zeros(set.degree ÷ HERMITE_BLOCK, 2)
+    end
+    level == 3 && return panel_coefficients!(set, neuron, s)
+    rule, table = level == 1 ? (s.coarse, s.coarse_table) : (s.fine, s.fine_table)
+    if fit_uniform!(rule, neuron.profile, neuron.m, neuron.r)
+        table_coefficients!(set, neuron.profile, rule, table)
+    else
+        set.state = UNRESOLVED
+    end
+    return set
 end
 
-function table_coefficients!(neuron::GaussianNeuron, rule::Rule, table::Matrix{Float64}, level::Int, degree::Int)
-    gamma, n = shape!(neuron, level, degree), degree + 2
-    last = neuron.profile.kind == POLYNOMIAL ? min(n, neuron.profile.degree + 1) : n
+function table_coefficients!(set::HermiteSet, profile::Profile, rule::Rule, table::Matrix{Float64})
+    gamma, n = set.gamma, set.degree + 2
+    last = profile.kind == POLYNOMIAL ? min(n, profile.degree + 1) : n
     fill!(gamma, 0)
     v0, v1, v2 = rule.v0, rule.v1, rule.v2
     @inbounds for k in 1:rule.n
@@ -112,8 +133,8 @@ function table_coefficients!(neuron::GaussianNeuron, rule::Rule, table::Matrix{F
             gamma[i, 3] = muladd(h, c, gamma[i, 3])
         end
     end
-    neuron.profile.kind == POLYNOMIAL && trim_polynomial!(gamma, neuron.profile.degree)
-    return finish_coefficients!(neuron)
+    profile.kind == POLYNOMIAL && trim_polynomial!(gamma, profile.degree)
+    return finish_coefficients!(set)
 end
 
 # The derivatives of a polynomial end earlier; what rounding left there would be taken for a tail.
@@ -124,17 +145,16 @@ function trim_polynomial!(gamma, degree)
 end
 
 # Panels narrow enough for Hermite polynomials of the highest degree, whose waves have the length 2 pi/sqrt(n).
-function panel_coefficients!(neuron::GaussianNeuron, s::HermiteScratch)
-    degree = LARGEST_DEGREE
-    gamma, rule, n = shape!(neuron, 3, degree), s.panels, degree + 2
+function panel_coefficients!(set::HermiteSet, neuron::GaussianNeuron, s::HermiteScratch)
+    rule, n = s.panels, set.degree + 2
     begin_panels!(rule)
     cut_panels!(rule, neuron.profile, neuron.m, neuron.r, HERMITE_REACH)
-    fill_panels!(rule, HERMITE_REACH, 16 / sqrt(degree))
+    fill_panels!(rule, HERMITE_REACH, 16 / sqrt(set.degree))
     evaluate!(neuron.profile, rule, neuron.m, neuron.r)
     length(s.before) >= rule.n || (resize!(s.before, rule.n); resize!(s.current, rule.n))
-    hermite_sums!(gamma, n, rule, s.before, s.current)
-    add_kink_coefficients!(gamma, n, neuron)
-    return finish_coefficients!(neuron)
+    hermite_sums!(set.gamma, n, rule, s.before, s.current)
+    add_kink_coefficients!(set.gamma, n, neuron)
+    return finish_coefficients!(set)
 end
 
 function hermite_sums!(gamma, n, rule::Rule, before, current)
@@ -162,6 +182,7 @@ function add_kink_coefficients!(gamma, n, neuron::GaussianNeuron)
     for (kink, jump) in zip(neuron.profile.kinks, neuron.profile.jumps)
         x = (kink - neuron.m) / neuron.r
         before, h = 0.0, jump * vnormal_pdf(x) / neuron.r
+        h == 0 && continue
         for i in 1:n
             gamma[i, 3] += h
             before, h = h, (x * h - sqrt(i - 1) * before) / sqrt(i)
@@ -170,27 +191,27 @@ function add_kink_coefficients!(gamma, n, neuron::GaussianNeuron)
 end
 
 # The coefficients of r f''' and r^2 f'''' from those of f'': differentiation is a shift.
-function finish_coefficients!(neuron::GaussianNeuron)
-    gamma, degree = neuron.gamma, neuron.degree
-    @inbounds for i in 1:degree
+function finish_coefficients!(set::HermiteSet)
+    gamma = set.gamma
+    @inbounds for i in 1:set.degree
         gamma[i, 4] = sqrt(i) * gamma[i+1, 3]
         gamma[i, 5] = sqrt(i * (i + 1)) * gamma[i+2, 3]
     end
-    measure_envelope!(neuron)
-    return true
+    measure_envelope!(set)
+    set.state = READY
+    return set
 end
 
-function measure_envelope!(neuron::GaussianNeuron)
-    gamma, envelope = neuron.gamma, neuron.envelope
+function measure_envelope!(set::HermiteSet)
+    gamma, envelope = set.gamma, set.envelope
     fill!(envelope, 0)
-    blocks = neuron.degree ÷ HERMITE_BLOCK
     for j in 1:5
         total = 0.0
-        @inbounds @simd for i in 1:neuron.degree
+        @inbounds @simd for i in 1:set.degree
             total += gamma[i, j]^2
         end
         inverse, largest = total == 0 ? 0.0 : 1 / sqrt(total), 0.0
-        for b in blocks:-1:1
+        for b in size(envelope, 1):-1:1
             @inbounds for i in (b-1)*HERMITE_BLOCK+1:b*HERMITE_BLOCK
                 largest = max(largest, abs(gamma[i, j]))
             end

@@ -44,12 +44,7 @@ function pair_moments!(M::PairMoments, scratch::GaussianScratch, a::GaussianNeur
         M.method = :closed
         return closed_pair!(M, f, a.m, a.r, g, b.m, b.r, rho, s, order)
     end
-    n = hermite_terms!(scratch, a, b, rho, order)
-    if n >= 0
-        M.method = f.kind == POLYNOMIAL || g.kind == POLYNOMIAL ? :closed : :hermite
-        M.error = mehler_terms(a, b, rho, max(order, 1))[2]
-        return mehler!(M, a, b, rho, s, scratch.powers, n, order)
-    end
+    hermite_pair!(M, scratch, a, b, rho, s, order) && return M
     M.method, M.error = :nested, 1e-15
     return nested!(M, scratch.nested, f, a.m, a.r, g, b.m, b.r, rho, s, order)
 end
@@ -61,9 +56,10 @@ function closed_pair!(M, f::Profile, m1, r1, g::Profile, m2, r2, rho, s, order)
 end
 
 # One of the two does not vary. Then the direction of its weights does not matter: rho = 0, s = 1 is meant.
+deviation(neuron::GaussianNeuron) = neuron.r <= SMALLEST_DEVIATION ? 0.0 : neuron.r
+
 function constant_pair!(M::PairMoments, scratch::GaussianScratch, a::GaussianNeuron, b::GaussianNeuron)
     e, d = scratch.e1, scratch.e2
-    deviation(neuron) = neuron.r <= SMALLEST_DEVIATION ? 0.0 : neuron.r
     single!(e, scratch.singles, a.profile, a.m, deviation(a))
     single!(d, scratch.singles, b.profile, b.m, deviation(b))
     M.h00 = e[1, 1] * d[1, 1]
@@ -75,15 +71,22 @@ function constant_pair!(M::PairMoments, scratch::GaussianScratch, a::GaussianNeu
     return M
 end
 
-# The number of terms at which the Hermite sums of the pair have converged, or -1. The neuron with fewer coefficients is refined first;
-# nothing is refined that could not help: even 512 terms would leave rho^512.
-function hermite_terms!(scratch::GaussianScratch, a::GaussianNeuron, b::GaussianNeuron, rho::Float64, order::Int)
-    a.level == 0 && refine!(a, scratch.hermite)
-    b.level == 0 && refine!(b, scratch.hermite)
+# By Hermite coefficients, or false where the sums do not converge. The neuron with fewer coefficients is refined first.
+function hermite_pair!(M::PairMoments, scratch::GaussianScratch, a::GaussianNeuron, b::GaussianNeuron, rho, s, order::Int)
+    at_a, at_b = next_level!(a, 0, scratch.hermite), next_level!(b, 0, scratch.hermite)
     while true
-        n, missing_terms = mehler_terms(a, b, rho, max(order, 1))
-        missing_terms <= MEHLER_TOLERANCE && return n
-        first, second = a.degree <= b.degree ? (a, b) : (b, a)
-        refine!(first, scratch.hermite) || refine!(second, scratch.hermite) || return -1
+        x, y = a.sets[at_a], b.sets[at_b]
+        n, missing_terms = mehler_terms(x, y, rho, max(order, 1))
+        if missing_terms <= MEHLER_TOLERANCE
+            M.method = a.profile.kind == POLYNOMIAL || b.profile.kind == POLYNOMIAL ? :closed : :hermite
+            M.error = missing_terms
+            mehler!(M, x, a.r, y, b.r, rho, s, scratch.powers, n, order)
+            return true
+        end
+        higher_a = at_a <= at_b ? next_level!(a, at_a, scratch.hermite) : 0
+        higher_b = higher_a == 0 ? next_level!(b, at_b, scratch.hermite) : 0
+        higher_a == 0 && higher_b == 0 && at_a > at_b && (higher_a = next_level!(a, at_a, scratch.hermite))
+        higher_a == 0 && higher_b == 0 && return false
+        higher_a > 0 ? (at_a = higher_a) : (at_b = higher_b)
     end
 end
