@@ -168,14 +168,17 @@ status, message, converged, warnings, input, target, layerspec, weights, teacher
 `nothing` for others). `gnorm` is the gradient norm of the data's loss,
 `gnorm_regularized` that of the loss with penalties. Ctrl-C ends the run with the best point so far.
 """
-function train(net::Net, p = nothing; losstype = missing, maxnorm = missing, merge = missing,
+train(net::Net, p = nothing; kwargs...) = train_network(net, p; kwargs...)
+
+# What is trained has layers and an `objective`.
+function train_network(net, p; losstype = missing, maxnorm = missing, merge = missing,
                verbosity::Integer = 1, show_progress::Bool = verbosity > 0, progress_interval::Real = 5,
                result::Symbol = :dict, include = nothing, exclude = String[], monitor = nothing, checkpoint = missing,
                resume = nothing, kwargs...)
     result in (:dict, :raw) || throw(ArgumentError("expected result to be :dict or :raw, got :$result"))
     saved = saved_run(resume, checkpoint)
-    loss, c, merged = penalties_of(saved, net.losstype, losstype, maxnorm, merge)
-    o = objective(net; losstype = loss, maxnorm = c, merge = merged)
+    loss, c, merged = penalties_of(saved, default_losstype(net), losstype, maxnorm, merge)
+    o = training_objective(net, loss, c, merged)
     x0 = p === nothing ? nothing : flat_params(net, p)
     watch = monitor === nothing ? TextMonitor(interval = progress_interval, show = show_progress) : monitor
     run = disable_sigint(() -> run_training(o, x0; monitor = watch, checkpoint = checkpoint, resume = saved, kwargs...))
@@ -184,13 +187,16 @@ function train(net::Net, p = nothing; losstype = missing, maxnorm = missing, mer
     return selected(training_dict(net, run, loss), include, exclude)
 end
 
+default_losstype(net::Net) = net.losstype
+training_objective(net::Net, loss::AbstractLoss, maxnorm, merge) = objective(net; losstype = loss, maxnorm = maxnorm, merge = merge)
+
 selected(d::Dict, include, exclude) =
     filter(entry -> (include === nothing || entry[1] in include) && !(entry[1] in exclude), d)
 
-function training_dict(net::Net, run::Training, losstype::AbstractLoss)
+function training_dict(net, run::Training, losstype::AbstractLoss)
     as_dict(x) = params2dict(Params(net, x))
     flow, optim = run.flow, run.optim
-    data_gnorm = maximum(abs, gradient(net, run.x; losstype = losstype))
+    data_gnorm = maximum(abs, gradient!(similar(run.x), training_objective(net, losstype, Inf, nothing), run.x))
     return Dict{String,Any}(
         "loss" => run.loss, "gnorm" => data_gnorm, "gnorm_regularized" => run.gnorm, "converged" => run.converged,
         "status" => run.status, "message" => status_message(run.status), "warnings" => run.warnings,
@@ -202,12 +208,16 @@ function training_dict(net::Net, run::Training, losstype::AbstractLoss)
         "ode_iterations" => flow === nothing ? 0 : flow.iterations, "optim_iterations" => optim === nothing ? 0 : optim.iterations,
         "ode_time_run" => flow === nothing ? 0.0 : flow.time, "optim_time_run" => optim === nothing ? 0.0 : optim.time,
         "total_time" => run.total_time, "ode_stopped_by" => flow === nothing ? "not_run" : string(flow.status),
-        "optim_stopped_by" => optim === nothing ? "not_run" : string(optim.status), "input" => inputs(net),
-        "target" => targets(net), "layerspec" => layerspec(net), "weights" => net.weights, "teacher" => nothing,
-        "integration_error" => net.source === nothing ? nothing : integration_error(net, run.x; losstype = losstype))
+        "optim_stopped_by" => optim === nothing ? "not_run" : string(optim.status), "layerspec" => layerspec(net),
+        "integration_error" => training_integration_error(net, run.x, losstype), training_data(net)...)
 end
 
-layerspec(net::Net) = Tuple((k, f isa AbstractVector ? map(activation_name, f) : activation_name(f), bias)
+training_integration_error(net::Net, x, losstype) = net.source === nothing ? nothing : integration_error(net, x; losstype = losstype)
+training_integration_error(net, x, losstype) = nothing
+
+training_data(net::Net) = ("input" => inputs(net), "target" => targets(net), "weights" => net.weights, "teacher" => nothing)
+
+layerspec(net) = Tuple((k, f isa AbstractVector ? map(activation_name, f) : activation_name(f), bias)
                             for (k, f, bias) in layer_specification(net.layers))
 
 infinity_norm(g::AbstractVector, indices) = mapreduce(i -> abs(g[i]), max, indices; init = 0.0)

@@ -33,6 +33,20 @@ end
 hessian_spectrum(net::NetI, p; kwargs...) = eigen(Symmetric(hessian(net, p; kwargs...)))
 
 """
+    train(net::NetI, p = nothing; kwargs...) -> Dict
+
+As for a `Net`, with the keywords of its `train`, but `losstype`, and `batchsize`: there are no samples to choose from. The keys "input",
+"target" and "weights" are `nothing`, "teacher" holds the teacher's parameters.
+"""
+train(net::NetI, p = nothing; kwargs...) = train_network(net, p; kwargs...)
+
+default_losstype(net::NetI) = MSE()
+training_objective(net::NetI, ::MSE, maxnorm, merge) = objective(net; maxnorm = maxnorm, merge = merge)
+training_objective(net::NetI, loss::AbstractLoss, maxnorm, merge) =
+    throw(ArgumentError("infinite data: expected losstype = MSE(), got $(loss_name(loss))"))
+training_data(net::NetI) = ("input" => nothing, "target" => nothing, "weights" => nothing, "teacher" => params2dict(net.teacher.p))
+
+"""
     evaluators(net::NetI, p) -> Dict(method => (pairs = number, error = estimate))
 
 How the pairs of neurons (student with student, student with teacher) are integrated at `p` for value, gradient and Hessian: `:closed`,

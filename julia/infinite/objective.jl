@@ -6,7 +6,8 @@
 
 The loss of `net` plus penalties (as for a `NetObjective`) as a function of the flat parameters. It owns its scratch memory, so one objective
 serves one caller at a time; value and gradient allocate nothing once every evaluator that is needed has been used.
-The loss is a difference of numbers of the size of E|f*|^2: it is known to about 1e-16 of that, and may be that little below 0.
+The loss is a difference of numbers of the size of E|f*|^2 and is known to about 1e-16 of that, `loss_resolution`: one that
+comes out smaller, or below 0, is reported as that number. Gradients have no such difference near a minimum.
 """
 mutable struct InfiniteObjective <: AbstractObjective
     layers::Vector{Layer}
@@ -22,6 +23,7 @@ mutable struct InfiniteObjective <: AbstractObjective
     teacher_bias::Vector{Float64}
     teacher_mean::Vector{Float64}       # sum over the teacher's a_k E[f_k]
     teacher_energy::Float64             # sum over its pairs
+    magnitude::Float64                  # sum of the sizes of the terms of the last loss
     gU::Matrix{Float64}                 # gradients with respect to directions and means of the student's neurons
     gm::Vector{Float64}
     gA::Matrix{Float64}
@@ -44,7 +46,7 @@ function InfiniteObjective(net::NetI; maxnorm::Real = Inf, merge = nothing)
     profiles = IdDict{Any,Profile}()
     neurons = [GaussianNeuron(get!(() -> Profile(f), profiles, f)) for f in vcat(student.activations, teacher.activations)]
     o = InfiniteObjective(layers, net.teacher, inputs, MaxNorm(maxnorm), Merge(layers, merge), K, neurons, zeros(rank, n),
-                          zeros(Dout, n), zeros(Dout), zeros(Dout), zeros(Dout), 0.0, zeros(rank, K), zeros(K), zeros(Dout, K),
+                          zeros(Dout, n), zeros(Dout), zeros(Dout), zeros(Dout), 0.0, 0.0, zeros(rank, K), zeros(K), zeros(Dout, K),
                           zeros(Dout), zeros(student.nin), zeros(rank), zeros(3, 3), PairMoments(), PairMoments(),
                           GaussianScratch(), Matrix{Float64}[], zeros(0, 0))
     place_teacher!(o)
@@ -161,19 +163,26 @@ end
 
 # The loss without penalties; with `order` 1 also the gradients.
 function infinite_loss!(o::InfiniteObjective, order::Int)
-    total = o.teacher_energy
+    total = o.magnitude = o.teacher_energy
     for i in eachindex(o.c)
-        total += o.c[i] * (o.c[i] + 2 * o.teacher_mean[i])
+        total += counted!(o, o.c[i] * (o.c[i] + 2 * o.teacher_mean[i]))
         o.gc[i] = 2 * (o.c[i] + o.teacher_mean[i])
     end
     for k in 1:o.K
-        has_constant(o) && (total += constant_term!(o, k, order))
+        has_constant(o) && (total += counted!(o, constant_term!(o, k, order)))
         for l in k:length(o.neurons)
-            total += pair_term!(o, k, l, order)
+            total += counted!(o, pair_term!(o, k, l, order))
         end
     end
-    return total
+    return total >= loss_resolution(o) || isnan(total) ? total : loss_resolution(o)
 end
+
+@inline function counted!(o::InfiniteObjective, term::Float64)
+    o.magnitude += abs(term)
+    return term
+end
+
+loss_resolution(o::InfiniteObjective) = 2 * eps() * o.magnitude
 
 function constant_term!(o::InfiniteObjective, k::Int, order::Int)
     e, neuron = o.single, o.neurons[k]

@@ -60,6 +60,14 @@ function hvp!(out::AbstractVecOrMat, o::AbstractObjective, x::AbstractVector, v:
 end
 
 """
+    loss_resolution(o::AbstractObjective) -> Float64
+
+The absolute error that rounding makes in the value last computed, beyond a few units of its last place: 0 for a sum of squares,
+more for a difference of large numbers.
+"""
+loss_resolution(::AbstractObjective) = 0.0
+
+"""
     FunctionObjective(n; value, gradient!, hessian! = nothing, hvp! = nothing)
 
 An objective made of functions: `value(x)` returns a number, `gradient!(g, x)` fills the gradient (length n),

@@ -24,6 +24,7 @@ nparams(o::RestrictedObjective) = length(o.free)
 has_hessian(o::RestrictedObjective) = has_hessian(o.inner)
 has_products(o::RestrictedObjective) = has_products(o.inner)
 commensurable(o::RestrictedObjective) = commensurable(o.inner)
+loss_resolution(o::RestrictedObjective) = loss_resolution(o.inner)
 
 """
     full_point(o::RestrictedObjective, x) -> Vector (all parameters)

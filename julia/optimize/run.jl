@@ -118,7 +118,7 @@ function move_on!(run::OptimRun, lossnew::Float64)
         run.lowest_loss = run.loss
         run.last_improvement = run.iterations
     end
-    slack = HIDDEN_BY_ROUNDING * LOSS_ROUNDING * abs(run.lowest_loss)
+    slack = HIDDEN_BY_ROUNDING * LOSS_ROUNDING * abs(run.lowest_loss) + loss_resolution(run.objective)
     if run.loss < run.best_loss - slack || (run.loss <= run.lowest_loss + slack && run.gnorm < run.best_gnorm)
         copyto!(run.best_x, run.x)
         run.best_loss, run.best_gnorm = run.loss, run.gnorm

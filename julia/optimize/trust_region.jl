@@ -44,7 +44,7 @@ function loss_noise(run::OptimRun, curvature)
         slope += abs(run.g[i] * run.x[i])
         bend += max(entry(curvature, i), 0.0) * abs2(eps() * run.x[i])
     end
-    return LOSS_ROUNDING * (abs(run.loss) + slope) + bend
+    return LOSS_ROUNDING * (abs(run.loss) + slope) + bend + loss_resolution(run.objective)
 end
 
 entry(number::Float64, i::Int) = number
