@@ -7,7 +7,7 @@ s = sqrt(1 - u^2) the sixteen expectations of f(z1) g(z2); f'(z1) g(z2) times 1,
 f''(z1) g(z2), then f'(z1) g'(z2), each times 1, xi, eta, xi^2 - 1, xi eta, eta^2 - 1. Jumps of f'
 count as point masses in f''. Nothing here is shared with the engine: nested Gauss-Legendre rules of
 18 nodes on panels graded towards 0 of either argument, in 30 digits (their error is below 1e-16). Rows are functions of their
-number, so that any few of them can be made again.
+number, so that any few of them can be made again; lines that FILE has already are kept.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ mp.dps = 30
 ONE, ZERO = mpf(1), mpf(0)
 REACH, WIDEST = mpf(10), mpf("3.4")
 EDGES = [mpf(e) for e in ("0.5", "1.5", "3", "5.5", "9", "16", "40")]
+SMOOTHED = [mpf(c) for c in ("1.2", "2.4", "3.6", "5", "7", "10")]
 SELU = mpf("1.05070098"), mpf("1.05070098") * mpf("1.67326324")
 COEFFICIENTS = (mpf("0.5"), mpf("-0.25"), mpf("0.125"), mpf("0.0625"))
 
@@ -144,9 +145,15 @@ JUMPS = {"relu": ONE, "selu": SELU[0] - SELU[1]}
 POLYNOMIALS = ("identity", "square", "cube", "poly", "exp")  # nowhere steep
 
 
-def panels(places, reach):
-    """Nodes and Gaussian weights on panels graded towards the zeros of the (mean, slope) pairs."""
+def panels(places, reach, smoothed=()):
+    """Nodes and Gaussian weights on panels graded towards the zeros of the (mean, slope) pairs.
+
+    ``smoothed`` are places (centre, width) of kinks that an inner integral has smoothed.
+    """
     cuts = {-reach, reach}
+    for centre, width in smoothed:
+        cuts |= {x for c in SMOOTHED for x in (centre - c * width, centre + c * width)}
+        cuts = {x for x in cuts if abs(x) <= reach}
     for mean, slope in places:
         if slope == 0:
             continue
@@ -189,6 +196,7 @@ def expectations(f, g_name, r1, b1, r2, b2, u):
     reach = REACH + (r1 if f == "exp" else 0) + (r2 if g_name == "exp" else 0)
     places = [(b1, r1)] if f not in POLYNOMIALS else []
     places += [(b2, r2 * u)] if g_name not in POLYNOMIALS else []
+    smoothed = [(-b2 / (r2 * u), abs(s / u))] if g_name in JUMPS and u != 0 and s != 0 else []
     totals = [ZERO] * 16
 
     def add(start, weight, x, q, count):
@@ -196,7 +204,7 @@ def expectations(f, g_name, r1, b1, r2, b2, u):
         for i in range(count):
             totals[start + i] += weight * terms[i]
 
-    for x, w in panels(places, reach):
+    for x, w in panels(places, reach, smoothed):
         value, d1, d2 = FUNCTIONS[f](b1 + r1 * x)
         q = inner(g_name, b2 + r2 * u * x, r2 * s, reach)
         add(0, w * value, x, q, 1)
@@ -238,9 +246,12 @@ def main():
     parser.add_argument("file", type=Path)
     parser.add_argument("--rows", type=int, default=500)
     arguments = parser.parse_args()
+    old = arguments.file.read_text().splitlines() if arguments.file.exists() else []
+    kept = {tuple(text.split("\t")[:7]): text for text in old}
     with arguments.file.open("w") as file:
         for number in range(arguments.rows):
-            print(line(number), file=file, flush=True)
+            key = tuple(str(v) for v in row(number))
+            print(kept.get(key) or line(number), file=file, flush=True)
             print(f"\r{number + 1}", end="", file=sys.stderr)
 
 

@@ -3,6 +3,7 @@
 # degree two without a difference that could cancel at |rho| = 1 (Cho and Saul, NIPS 2009, have h = k = 0: B = (pi - theta)/(2 pi)).
 
 function relu_relu!(M::PairMoments, m1, r1, m2, r2, rho, s, order::Int)
+    m1 == 0 && m2 == 0 && order < 2 && return relu_relu_centred!(M, r1, r2, rho, s)
     h, k = m1 / r1, m2 / r2
     t1, t2 = conditional_mean(h, k, rho, s), conditional_mean(k, h, rho, s)      # of z2 given z1 = 0, and the reverse
     density = vnormal_pdf(h)
@@ -25,6 +26,15 @@ function relu_relu!(M::PairMoments, m1, r1, m2, r2, rho, s, order::Int)
     G0 = s == 0 ? max(m2 - r2 * rho * h, 0.0) : spread * positive_part(t1, cdf1, vnormal_pdf(t1))
     G1, G2 = spread * cdf1, spread * vnormal_pdf(t1)
     set6!(M.h20, density / r1, G0, -h * G0, G1, (h * h - 1) * G0, -h * G1, G2)
+    return M
+end
+
+# h = k = 0, without any exponential.
+function relu_relu_centred!(M::PairMoments, r1, r2, rho, s)
+    B = muladd(1 / (2 * pi), atan(rho, s), 0.25)
+    g1 = r2 * muladd(rho, B, s / (2 * pi))
+    M.h00 = r1 * g1
+    set3!(M.h10, 1.0, r2 * (INV_SQRT_2PI / 2) * (1 + rho), g1, r2 * s * B)
     return M
 end
 

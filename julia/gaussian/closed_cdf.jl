@@ -2,6 +2,7 @@
 # normal with mean -r1 m1/R^2 and variance 1/R^2, R^2 = 1 + r1^2, and leaves eta alone.
 
 function cdf_any!(M::PairMoments, f::Profile, m1, r1, g::Profile, m2, r2, rho, s, order::Int)
+    m1 == 0 && m2 == 0 && g.kind == CDF && order < 2 && return cdf_cdf_centred!(M, f, r1, g, r2, rho, s)
     R = sqrt(1 + r1 * r1)
     v = 1 / (R * R)
     x = -r1 * m1 * v
@@ -23,6 +24,21 @@ function cdf_any!(M::PairMoments, f::Profile, m1, r1, g::Profile, m2, r2, rho, s
     set6!(M.h20, -front, z1, zx + x * z1, zy, zxx + 2x * zx + x * x * z1 - z1, zxy + x * zy, zyy - z1)
     g.kind == RELU ? cdf_slope_relu_slope!(M.h11, front, x, v, m2, r2, rho, s) :
         cdf_slopes!(M.h11, f.scale * g.scale, m1, r1, m2, c1, c2)
+    return M
+end
+
+# Means 0, without any exponential.
+function cdf_cdf_centred!(M::PairMoments, f::Profile, r1, g::Profile, r2, rho, s)
+    R = sqrt(1 + r1 * r1)
+    c1, c2 = r2 * rho, r2 * s
+    # det of the covariance [1 + r1^2, r1 c1; r1 c1, 1 + |c|^2] as a sum of positive terms
+    det = sqrt((1 + r1 * r1) * (1 + c2 * c2) + c1 * c1)
+    half1, half2 = f.scale / 2, g.scale / 2
+    mean1, mean2 = f.offset + half1, g.offset + half2
+    M.h00 = muladd(half1 * half2 * (2 / pi), atan(r1 * c1, det), mean1 * mean2)
+    front = f.scale * INV_SQRT_2PI / R
+    g1 = g.scale * INV_SQRT_2PI * R / det
+    set3!(M.h10, front, mean2, c1 / (R * R) * g1, c2 * g1)
     return M
 end
 

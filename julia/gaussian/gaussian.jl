@@ -6,6 +6,7 @@
 #   single.jl     one neuron; neuron.jl: one neuron in a network, with its Hermite coefficients when they are wanted
 #   closed.jl     pairs of relu, sigmoid2 and normal_cdf; exponential.jl: exp with anything
 #   mehler.jl     pairs by their Hermite coefficients, with an estimate of the error
+#   parallel.jl  parallel neurons, by a rule on a line
 #   nested.jl     any pair, by two nested rules of panels that break at kinks and steep places
 #   pair.jl       the choice between them
 
@@ -20,5 +21,6 @@ include("closed.jl")
 include("closed_cdf.jl")
 include("exponential.jl")
 include("mehler.jl")
+include("parallel.jl")
 include("nested.jl")
 include("pair.jl")

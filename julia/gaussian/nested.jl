@@ -22,6 +22,7 @@ function nested!(M::PairMoments, scratch::NestedScratch, f::Profile, m1, r1, g::
     begin_panels!(outer)
     cut_panels!(outer, f, m1, r1, NESTED_REACH)
     cut_panels!(outer, g, m2, r2 * rho, NESTED_REACH)
+    cut_smoothed_kinks!(outer, g, m2, r2 * rho, r2 * s)
     fill_panels!(outer, NESTED_REACH, 2.0)
     evaluate!(f, outer, m1, r1)
     M.h00 = 0.0
@@ -45,6 +46,15 @@ function nested!(M::PairMoments, scratch::NestedScratch, f::Profile, m1, r1, g::
         add6!(M.h20, mass, x, q[1], q[2], q[3])
     end
     return M
+end
+
+# The inner integral turns a kink of g into a step of f' over some `width` around it.
+function cut_smoothed_kinks!(rule::Rule, g::Profile, m::Float64, r::Float64, width::Float64)
+    (r == 0 || width == 0) && return
+    for kink in g.kinks, c in (-9.0, -5.0, -2.5, 2.5, 5.0, 9.0)
+        x = (kink + c * width - m) / r
+        abs(x) < NESTED_REACH && push!(rule.cuts, x)
+    end
 end
 
 @inline function add3!(out, f, x, a, b)

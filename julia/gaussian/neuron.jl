@@ -26,7 +26,8 @@ const LARGEST_DEGREE = 512
 """
     GaussianNeuron(profile)
 
-The neuron f(m + r xi), with its Hermite coefficients at three levels: by the coarse and fine uniform rule and by panels. All are
+The neuron f(m + r xi), with its Hermite coefficients at three levels: some by the coarse uniform rule, more by the fine one or, where
+that does not resolve the activation, by panels, and many by panels. All are
 functions of m and r alone, made when they are first wanted, so that no result depends on what was computed before.
 """
 mutable struct GaussianNeuron
@@ -109,13 +110,11 @@ function compute!(set::HermiteSet, neuron::GaussianNeuron, level::Int, s::Hermit
         set.gamma = zeros(set.degree + 2, 5)
         set.envelope = zeros(set.degree ÷ HERMITE_BLOCK, 2)
     end
-    level == 3 && return panel_coefficients!(set, neuron, s)
     rule, table = level == 1 ? (s.coarse, s.coarse_table) : (s.fine, s.fine_table)
-    if fit_uniform!(rule, neuron.profile, neuron.m, neuron.r)
-        table_coefficients!(set, neuron.profile, rule, table)
-    else
-        set.state = UNRESOLVED
-    end
+    level < 3 && fit_uniform!(rule, neuron.profile, neuron.m, neuron.r) &&
+        return table_coefficients!(set, neuron.profile, rule, table)
+    level > 1 && return panel_coefficients!(set, neuron, s)
+    set.state = UNRESOLVED
     return set
 end
 

@@ -8,13 +8,14 @@ Scratch memory of all evaluators; one serves one caller at a time.
 mutable struct GaussianScratch
     singles::Singles
     hermite::HermiteScratch
+    line::LineScratch
     nested::NestedScratch
     powers::Vector{Float64}
     e1::Matrix{Float64}
     e2::Matrix{Float64}
 end
 
-GaussianScratch() = GaussianScratch(Singles(), HermiteScratch(), NestedScratch(), zeros(LARGEST_DEGREE + 8), zeros(3, 3), zeros(3, 3))
+GaussianScratch() = GaussianScratch(Singles(), HermiteScratch(), LineScratch(), NestedScratch(), zeros(LARGEST_DEGREE + 8), zeros(3, 3), zeros(3, 3))
 
 # A standard deviation below this is 0.
 const SMALLEST_DEVIATION = 1e-100
@@ -24,8 +25,8 @@ const SMALLEST_DEVIATION = 1e-100
 
 The expectations of `PairMoments` for neurons `a` and `b` whose xi have the correlation `rho`, s = sqrt(1 - rho^2) to full accuracy
 (from the difference of unit vectors where |rho| is near 1); with `order` 0 only h00, with 1 also h10 are promised. In this order:
-constants, the exponential, closed forms, polynomials and other pairs by Hermite coefficients where they converge, and nested
-rules. `M.method` says which: `:constant`, `:exponential`, `:closed`, `:hermite`, `:nested`; `M.error` estimates the error.
+constants, the exponential, closed forms, polynomials (with anything), integrals over a line where s = 0, Hermite coefficients where they
+converge, and nested rules. `M.method` says which: `:constant`, `:exponential`, `:closed`, `:line`, `:hermite`, `:nested`; `M.error` estimates the error.
 """
 function pair_moments!(M::PairMoments, scratch::GaussianScratch, a::GaussianNeuron, b::GaussianNeuron, rho::Float64, s::Float64,
                        order::Int = 2)
@@ -43,6 +44,10 @@ function pair_moments!(M::PairMoments, scratch::GaussianScratch, a::GaussianNeur
     elseif f.kind <= CDF && g.kind <= CDF
         M.method = :closed
         return closed_pair!(M, f, a.m, a.r, g, b.m, b.r, rho, s, order)
+    end
+    if s == 0 && f.kind != POLYNOMIAL && g.kind != POLYNOMIAL
+        M.method = :line
+        return parallel!(M, scratch.line, f, a.m, a.r, g, b.m, rho < 0 ? -b.r : b.r, order)
     end
     hermite_pair!(M, scratch, a, b, rho, s, order) && return M
     M.method, M.error = :nested, 1e-15
@@ -71,6 +76,18 @@ function constant_pair!(M::PairMoments, scratch::GaussianScratch, a::GaussianNeu
     return M
 end
 
+# Polynomials with each other, relu or a distribution function: finite sums.
+is_closed(f::Profile, g::Profile) =
+    (f.kind == POLYNOMIAL && g.kind in (RELU, CDF, POLYNOMIAL)) || (g.kind == POLYNOMIAL && f.kind in (RELU, CDF))
+
+# f'' of relu is a point mass: E[g] and its moments at one value of xi, instead of a sum whose terms are large where g is.
+function point_mass!(out::Vector{Float64}, scratch::GaussianScratch, a::GaussianNeuron, b::GaussianNeuron, rho, s)
+    x = -a.m / a.r
+    e = single!(scratch.e1, scratch.singles, b.profile, muladd(b.r * rho, x, b.m), b.r * s)
+    g0, g1, g2 = e[1, 1], e[1, 2], e[1, 3]
+    set6!(out, vnormal_pdf(x) / a.r, g0, x * g0, g1, (x * x - 1) * g0, x * g1, g2)
+end
+
 # By Hermite coefficients, or false where the sums do not converge. The neuron with fewer coefficients is refined first.
 function hermite_pair!(M::PairMoments, scratch::GaussianScratch, a::GaussianNeuron, b::GaussianNeuron, rho, s, order::Int)
     at_a, at_b = next_level!(a, 0, scratch.hermite), next_level!(b, 0, scratch.hermite)
@@ -78,9 +95,10 @@ function hermite_pair!(M::PairMoments, scratch::GaussianScratch, a::GaussianNeur
         x, y = a.sets[at_a], b.sets[at_b]
         n, missing_terms = mehler_terms(x, y, rho, max(order, 1))
         if missing_terms <= MEHLER_TOLERANCE
-            M.method = a.profile.kind == POLYNOMIAL || b.profile.kind == POLYNOMIAL ? :closed : :hermite
+            M.method = is_closed(a.profile, b.profile) ? :closed : :hermite
             M.error = missing_terms
             mehler!(M, x, a.r, y, b.r, rho, s, scratch.powers, n, order)
+            order >= 2 && a.profile.kind == RELU && point_mass!(M.h20, scratch, a, b, rho, s)
             return true
         end
         higher_a = at_a <= at_b ? next_level!(a, at_a, scratch.hermite) : 0

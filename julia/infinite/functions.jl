@@ -50,7 +50,7 @@ training_data(net::NetI) = ("input" => nothing, "target" => nothing, "weights" =
     evaluators(net::NetI, p) -> Dict(method => (pairs = number, error = estimate))
 
 How the pairs of neurons (student with student, student with teacher) are integrated at `p` for value, gradient and Hessian: `:closed`,
-`:exponential`, `:constant`, `:hermite` or `:nested`; and for each the largest estimated error, relative to the root mean
+`:exponential`, `:constant`, `:line`, `:hermite` or `:nested`; and for each the largest estimated error, relative to the root mean
 squares of the two factors, rounding not counted.
 """
 function evaluators(net::NetI, p)

@@ -61,15 +61,31 @@ nparams(o::InfiniteObjective) = nparams(o.layers)
 
 function place_neuron!(o::InfiniteObjective, k::Int, bias::Float64)
     m = project_row!(o.U, k, o.inputs, o.row) + bias
-    r = 0.0
-    for i in axes(o.U, 1)
-        r = hypot(r, o.U[i, k])
-    end
-    for i in axes(o.U, 1)
-        o.U[i, k] = r == 0 ? 0.0 : o.U[i, k] / r
-    end
-    place!(o.neurons[k], m, r)
+    place!(o.neurons[k], m, unit_column!(o.U, k))
     return nothing
+end
+
+# The length of a column, which is divided by it. Squares may overflow or vanish: then once more, scaled by the largest entry.
+function unit_column!(U::Matrix{Float64}, k::Int)
+    square, largest = 0.0, 0.0
+    @inbounds for i in axes(U, 1)
+        square = muladd(U[i, k], U[i, k], square)
+        largest = max(largest, abs(U[i, k]))
+    end
+    largest == 0 && return 0.0
+    if 1e-280 < square < 1e280
+        r = sqrt(square)
+        inverse = 1 / r
+        @inbounds for i in axes(U, 1)
+            U[i, k] *= inverse
+        end
+        return r
+    end
+    isfinite(largest) || return largest
+    @inbounds for i in axes(U, 1)
+        U[i, k] /= largest
+    end
+    return largest * unit_column!(U, k)
 end
 
 function place_teacher!(o::InfiniteObjective)
@@ -137,8 +153,9 @@ function pair!(M::PairMoments, o::InfiniteObjective, k::Int, l::Int, order::Int)
             s = muladd(across[i], across[i], s)
         end
         s = sqrt(s)
+        inverse = s == 0 ? 0.0 : 1 / s
         @inbounds for i in axes(U, 1)
-            across[i] = s == 0 ? 0.0 : across[i] / s
+            across[i] *= inverse
         end
     end
     return pair_moments!(M, o.scratch, o.neurons[k], o.neurons[l], rho, s, order)
