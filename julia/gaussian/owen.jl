@@ -66,9 +66,9 @@ t_at(h::Float64, t::Float64) = h == 0 ? (t == 0 ? 0.0 : copysign(0.25, t)) : owe
 
 P(x < h, y < k) for standard normal x, y with correlation rho, to some 1e-16. Where |rho| is near 1, give `s` to full accuracy.
 """
-function bivariate_normal_cdf(h::Real, k::Real, rho::Real; s::Real = sqrt((1 - rho) * (1 + rho)))
+function bivariate_normal_cdf(h::Real, k::Real, rho::Real; s::Union{Real,Nothing} = nothing)
     -1 <= rho <= 1 || throw(ArgumentError("expected a correlation from -1 to 1, got $rho"))
-    h, k, rho, s = Float64(h), Float64(k), Float64(rho), Float64(s)
+    h, k, rho, s = Float64(h), Float64(k), Float64(rho), Float64(s === nothing ? sqrt((1 - rho) * (1 + rho)) : s)
     (h == -Inf || k == -Inf) && return 0.0
     h == Inf && return vnormal_cdf(k)
     k == Inf && return vnormal_cdf(h)

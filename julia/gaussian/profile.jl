@@ -87,7 +87,7 @@ function find_kinks(f, breaks)
     kinks, jumps = Float64[], Float64[]
     at(z) = Base.invokelatest(derivatives, f, z)
     for b in breaks
-        step = max(abs(b) * 1e-13, 1e-13)
+        step = max(8 * eps(b), 1e-290)      # halving ends at 4 eps
         left, right = at(b - step), at(b + step)
         scale = max(1.0, abs(left[1]), abs(right[1]))
         abs(right[1] - left[1]) <= 1e-6 * scale || !isfinite(right[1] - left[1]) || throw(ArgumentError(
