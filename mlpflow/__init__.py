@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     )
     from .engine import EngineError, engine_info, shutdown, use_engine
     from .grid import sweep
+    from .infinite import InfiniteNet
     from .initialization import random_params
     from .integral import NormalIntegral
     from .many import train_many
@@ -69,6 +70,7 @@ _MODULES = {
     ],
     "engine": ["EngineError", "engine_info", "shutdown", "use_engine"],
     "many": ["train_many"],
+    "infinite": ["InfiniteNet"],
     "net": ["Net"],
     "matching": ["NeuronMatching"],
     "neurons": ["match_neurons"],
@@ -113,6 +115,7 @@ __all__ = [
     "GaussNewton",
     "GradientDescent",
     "HeavyBall",
+    "InfiniteNet",
     "IntegralEstimate",
     "LevenbergMarquardt",
     "Nesterov",

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from ._check import as_floats, check_finite, shape_text
-from .net import Net
-from .objective import Merge, evaluate
+from .net import LossNetwork, Net
+from .objective import Merge, check_network, evaluate
 from .params import Params
 
 __all__ = [
@@ -22,7 +22,7 @@ __all__ = [
 
 
 def value_and_gradient(
-    net: Net, p: Any, *, maxnorm: float = np.inf, merge: Merge | None = None
+    net: LossNetwork, p: Any, *, maxnorm: float = np.inf, merge: Merge | None = None
 ) -> tuple[float, Params]:
     """The loss and its gradient, from one pass over the data.
 
@@ -40,11 +40,11 @@ def value_and_gradient(
 
 
 def hvp(
-    net: Net, p: Any, v: Any, *, maxnorm: float = np.inf, merge: Merge | None = None
+    net: LossNetwork, p: Any, v: Any, *, maxnorm: float = np.inf, merge: Merge | None = None
 ) -> np.ndarray:
     """The product of the Hessian of `loss` with a vector, or with each column of a block.
 
-    No P x P matrix is made: a product costs about as much as two gradients, and less in a block.
+    No P x P matrix is made (of an `InfiniteNet`, one is): a product costs about as much as two gradients, and less in a block.
 
     Parameters
     ----------
@@ -144,9 +144,8 @@ def jacobian(net: Net, p: Any) -> np.ndarray:
     return array
 
 
-def _product(function: str, net: Net, p: Any, v: Any, maxnorm: Any, merge: Any) -> np.ndarray:
-    if not isinstance(net, Net):
-        raise TypeError(f"expected a mlpflow.Net as the first argument, got a {type(net).__name__}")
+def _product(function: str, net: LossNetwork, p: Any, v: Any, maxnorm: Any, merge: Any) -> np.ndarray:
+    check_network(function, net)
     directions = as_floats(v, "v")
     if directions.ndim not in (1, 2) or directions.shape[0] != net.nparams or not directions.size:
         raise ValueError(

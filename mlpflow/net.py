@@ -86,7 +86,11 @@ class Network:
         return result
 
 
-class Net(Network):
+class LossNetwork(Network):
+    """A network with a loss: what can be evaluated and trained."""
+
+
+class Net(LossNetwork):
     """A multi-layer perceptron and the data it is fitted to.
 
     Parameters

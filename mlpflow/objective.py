@@ -10,7 +10,7 @@ import numpy as np
 
 from ._check import as_number, shown
 from .engine.selection import current_engine
-from .net import Net
+from .net import LossNetwork, Net
 from .params import Params, flat_parameters
 
 __all__ = ["Spectrum", "gradient", "hessian", "hessian_spectrum", "loss"]
@@ -53,12 +53,12 @@ class Spectrum:
         )
 
 
-def loss(net: Net, p: Any, *, maxnorm: float = np.inf, merge: Merge | None = None) -> float:
+def loss(net: LossNetwork, p: Any, *, maxnorm: float = np.inf, merge: Merge | None = None) -> float:
     """The loss of a network at parameters.
 
     Parameters
     ----------
-    net : Net
+    net : Net or InfiniteNet
     p : Params or array of shape (P,)
     maxnorm : float
         With n = |p|^2/(2P), (n - maxnorm)^3/3 is added where n > maxnorm.
@@ -82,7 +82,7 @@ def loss(net: Net, p: Any, *, maxnorm: float = np.inf, merge: Merge | None = Non
     return value
 
 
-def gradient(net: Net, p: Any, *, maxnorm: float = np.inf, merge: Merge | None = None) -> Params:
+def gradient(net: LossNetwork, p: Any, *, maxnorm: float = np.inf, merge: Merge | None = None) -> Params:
     """The gradient of `loss`.
 
     Parameters
@@ -98,7 +98,7 @@ def gradient(net: Net, p: Any, *, maxnorm: float = np.inf, merge: Merge | None =
     return net._params(evaluate("gradient", net, p, maxnorm, merge))
 
 
-def hessian(net: Net, p: Any, *, maxnorm: float = np.inf, merge: Merge | None = None) -> np.ndarray:
+def hessian(net: LossNetwork, p: Any, *, maxnorm: float = np.inf, merge: Merge | None = None) -> np.ndarray:
     """The Hessian of `loss`, exact.
 
     Parameters
@@ -116,7 +116,7 @@ def hessian(net: Net, p: Any, *, maxnorm: float = np.inf, merge: Merge | None = 
 
 
 def hessian_spectrum(
-    net: Net, p: Any, *, maxnorm: float = np.inf, merge: Merge | None = None
+    net: LossNetwork, p: Any, *, maxnorm: float = np.inf, merge: Merge | None = None
 ) -> Spectrum:
     """Eigenvalues and eigenvectors of the Hessian of `loss`.
 
@@ -135,11 +135,10 @@ def hessian_spectrum(
 
 
 def evaluate(
-    function: str, net: Net, p: Any, maxnorm: Any = np.inf, merge: Any = None, **more: Any
+    function: str, net: LossNetwork, p: Any, maxnorm: Any = np.inf, merge: Any = None, **more: Any
 ) -> Any:
     """Call a function of the engine on a network at parameters; bad input never gets there."""
-    if not isinstance(net, Net):
-        raise TypeError(f"expected a mlpflow.Net as the first argument, got a {type(net).__name__}")
+    check_network(function, net)
     arguments = {"net": net._key, "p": flat_parameters(p, net._shapes), **more}
     if merge is not None or maxnorm != np.inf:
         arguments["maxnorm"] = as_number(maxnorm, "maxnorm", low=0.0)
@@ -147,7 +146,23 @@ def evaluate(
     return current_engine().call(function, arguments, remotes=(net,))
 
 
-def checked_merge(merge: Any, net: Net) -> list[Any] | None:
+# What is defined sample by sample.
+_NEEDS_SAMPLES = ("residuals", "jacobian", "gauss_newton", "gauss_newton_product")
+
+
+def check_network(function: str, net: Any) -> None:
+    """TypeError for what is no network with a loss, or has no samples where they are needed."""
+    if isinstance(net, Net) or (isinstance(net, LossNetwork) and function not in _NEEDS_SAMPLES):
+        return
+    if isinstance(net, LossNetwork):
+        raise TypeError(
+            f"{function}: expected a mlpflow.Net, whose samples it is about, got a "
+            f"{type(net).__name__}"
+        )
+    raise TypeError(f"expected a mlpflow.Net as the first argument, got a {type(net).__name__}")
+
+
+def checked_merge(merge: Any, net: LossNetwork) -> list[Any] | None:
     """``(layer, (i, j), strength)`` as plain data."""
     if merge is None:
         return None

@@ -55,10 +55,10 @@ KEYS: dict[str, Callable[[TrainResult], Any]] = {
     "status": lambda r: str(r.status),
     "message": lambda r: r.message,
     "converged": lambda r: r.converged,
-    "input": lambda r: r.net.inputs,
-    "target": lambda r: r.net.targets,
+    "input": lambda r: getattr(r.net, "inputs", None),
+    "target": lambda r: getattr(r.net, "targets", None),
     "layerspec": lambda r: r.net.layers,
-    "weights": lambda r: r.net.weights,
+    "weights": lambda r: getattr(r.net, "weights", None),
     "integration_error": lambda r: r.integration_error,
 }
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .net import Net
+from .net import LossNetwork
 from .params import Params
 from .status import Status
 
@@ -184,7 +184,7 @@ class TrainResult:
         Infinity norm of the gradient without the penalties.
     options : dict
         The keywords of the run.
-    net : Net
+    net : Net or InfiniteNet
         What was trained.
     warnings : tuple of str
         What went wrong on the way without ending the run.
@@ -203,7 +203,7 @@ class TrainResult:
     total_time: float
     data_gnorm: float
     options: dict[str, Any]
-    net: Net
+    net: LossNetwork
     warnings: tuple[str, ...] = ()
     integration_error: float | None = None
 
@@ -325,7 +325,7 @@ def _largest_entries(direction: Params) -> str:
     return ", ".join(f"{direction.entry_name(int(i))} ({direction.flat[i]:+.2g})" for i in largest)
 
 
-def result_from_engine(reply: dict[str, Any], net: Net, options: dict[str, Any]) -> TrainResult:
+def result_from_engine(reply: dict[str, Any], net: LossNetwork, options: dict[str, Any]) -> TrainResult:
     """A result from the engine's plain dictionary."""
     return TrainResult(
         params=net._params(reply["x"]),
@@ -344,7 +344,7 @@ def result_from_engine(reply: dict[str, Any], net: Net, options: dict[str, Any])
     )
 
 
-def _flow(reply: dict[str, Any] | None, net: Net) -> FlowResult | None:
+def _flow(reply: dict[str, Any] | None, net: LossNetwork) -> FlowResult | None:
     if reply is None:
         return None
     fields = dict(reply)
@@ -358,7 +358,7 @@ def _flow(reply: dict[str, Any] | None, net: Net) -> FlowResult | None:
     return FlowResult(**fields)
 
 
-def _optim(reply: dict[str, Any] | None, net: Net) -> OptimResult | None:
+def _optim(reply: dict[str, Any] | None, net: LossNetwork) -> OptimResult | None:
     if reply is None:
         return None
     fields = dict(reply)

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from .classification import Classification
+from .infinite import InfiniteNet
 from .layers import describe_layers, layers_from_description
 from .net import Net
 from .nodes import IntegralEstimate, Nodes
@@ -51,7 +52,7 @@ def save(path: str | Path, value: Any) -> None:
     ----------
     path : path
         Written atomically; an existing file is replaced.
-    value : TrainResult, Classification, Net, TeacherNet, Params or Spectrum
+    value : TrainResult, Classification, Net, InfiniteNet, TeacherNet, Params or Spectrum
         Also dictionaries and lists of these, of numbers, text and NumPy arrays.
 
     Examples
@@ -188,6 +189,10 @@ def _encode_object(value: Any, arrays: dict[str, np.ndarray]) -> Any:
         return {"kind": kind, "layers": describe_layers(value.layers), **choices} | _fields(
             data, arrays
         )
+    if isinstance(value, InfiniteNet):
+        _, (teacher, _, mean, covariance) = value.__reduce__()
+        fields = {"teacher": teacher, "mean": mean, "covariance": covariance}
+        return {"kind": kind, "layers": describe_layers(value.layers), **_fields(fields, arrays)}
     if isinstance(value, TeacherNet):
         layers = describe_layers(value.layers)
         fields = {"inputs": value.Din, "params": value.params.flat}
@@ -247,6 +252,8 @@ def _decode(value: Any, source: _Source) -> Any:
         data = (*fields["data"], fields["losstype"], fields["precision"])
         checked = layers_from_description(layers)
         return QuadratureNet(checked, data, fields["nodes"], fields["teacher"])
+    if kind == "InfiniteNet":
+        return InfiniteNet(layers=layers_from_description(layers), **fields)
     if kind == "TeacherNet":
         return TeacherNet(layers_from_description(layers), fields["inputs"], fields["params"])
     if kind in _RECORDS:

@@ -12,7 +12,7 @@ import numpy as np
 from .batches import checked_batchsize
 from .checkpoint import checkpoint_arguments, effective_options
 from .engine.selection import current_engine
-from .net import Net
+from .net import LossNetwork, Net
 from .objective import checked_merge
 from .options import TrainOptions
 from .params import flat_parameters
@@ -26,12 +26,12 @@ __all__ = ["train"]
 _REPORT_EVERY = 0.1
 
 
-def train(net: Net, p: Any = None, **keywords: Any) -> TrainResult:
+def train(net: LossNetwork, p: Any = None, **keywords: Any) -> TrainResult:
     """Follow the gradient flow of the loss, or a discrete dynamics, then optimize to a minimum.
 
     Parameters
     ----------
-    net : Net
+    net : Net or InfiniteNet
     p : Params or array of shape (P,)
         Where to start. A run that is resumed does without, or must have started there.
     **keywords
@@ -73,10 +73,15 @@ def train(net: Net, p: Any = None, **keywords: Any) -> TrainResult:
     >>> result.loss < mf.loss(net, p)
     True
     """
-    if not isinstance(net, Net):
+    if not isinstance(net, LossNetwork):
         raise TypeError(f"train: expected a mlpflow.Net, got a {type(net).__name__}")
     options = TrainOptions.from_keywords(keywords)
-    if options.batchsize is not None:
+    if options.batchsize is not None and not isinstance(net, Net):
+        raise ValueError(
+            f"batchsize: expected None for a {type(net).__name__}, which has no samples, got "
+            f"{options.batchsize}"
+        )
+    if isinstance(net, Net) and options.batchsize is not None:
         checked_batchsize(options.batchsize, len(net.inputs))
     checkpoint = checkpoint_arguments(options, keywords)
     if p is None and checkpoint["resume"] is None:
@@ -139,7 +144,7 @@ def _watcher(options: TrainOptions, bar: Bar | None) -> Callable[[dict[str, Any]
 
 
 def _asker(
-    options: TrainOptions, bar: Bar | None, net: Net
+    options: TrainOptions, bar: Bar | None, net: LossNetwork
 ) -> Callable[[dict[str, Any]], bool] | None:
     callback = options.callback
     if callback is None:

@@ -44,7 +44,7 @@ const NO_PENALTIES = (Inf, nothing)
 objective_settings(call::Call) =
     (Float64(get(call.arguments, "maxnorm", Inf)), shifted_merge(get(call.arguments, "merge", nothing)))
 
-new_objective(n::Network, settings) = NetObjective(n.net; maxnorm=settings[1], merge=settings[2])
+new_objective(n::Network, settings) = training_objective(n.net, default_losstype(n.net), settings...)
 
 shifted_merge(::Nothing) = nothing
 function shifted_merge(merge)

@@ -23,7 +23,7 @@ function client_plan(call::Call, n::Network)
     saved = saved_run(get(a, "resume", nothing), nothing)
     given = saved === nothing ? collect(keys(a["options"])) : a["given"]
     written(name, shift) = saved === nothing || name in given ? shift(get(a, name, nothing)) : missing
-    _, maxnorm, merged = penalties_of(saved, n.net.losstype, missing, written("maxnorm", as_maxnorm),
+    _, maxnorm, merged = penalties_of(saved, default_losstype(n.net), missing, written("maxnorm", as_maxnorm),
                                       written("merge", shifted_merge))
     options = Dict(name => a["options"][name] for name in given if haskey(a["options"], name))
     monitor = ClientMonitor(call, n.order; every=a["every"], callback=a["callback"])
