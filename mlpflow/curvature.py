@@ -44,7 +44,8 @@ def hvp(
 ) -> np.ndarray:
     """The product of the Hessian of `loss` with a vector, or with each column of a block.
 
-    No P x P matrix is made (of an `InfiniteNet`, one is): a product costs about as much as two gradients, and less in a block.
+    No P x P matrix is made: a product costs about as much as two gradients, and less in a block.
+    (Of an `InfiniteNet` it costs a Hessian.)
 
     Parameters
     ----------
@@ -144,7 +145,9 @@ def jacobian(net: Net, p: Any) -> np.ndarray:
     return array
 
 
-def _product(function: str, net: LossNetwork, p: Any, v: Any, maxnorm: Any, merge: Any) -> np.ndarray:
+def _product(
+    function: str, net: LossNetwork, p: Any, v: Any, maxnorm: Any, merge: Any
+) -> np.ndarray:
     check_network(function, net)
     directions = as_floats(v, "v")
     if directions.ndim not in (1, 2) or directions.shape[0] != net.nparams or not directions.size:

@@ -82,7 +82,9 @@ def loss(net: LossNetwork, p: Any, *, maxnorm: float = np.inf, merge: Merge | No
     return value
 
 
-def gradient(net: LossNetwork, p: Any, *, maxnorm: float = np.inf, merge: Merge | None = None) -> Params:
+def gradient(
+    net: LossNetwork, p: Any, *, maxnorm: float = np.inf, merge: Merge | None = None
+) -> Params:
     """The gradient of `loss`.
 
     Parameters
@@ -98,7 +100,9 @@ def gradient(net: LossNetwork, p: Any, *, maxnorm: float = np.inf, merge: Merge 
     return net._params(evaluate("gradient", net, p, maxnorm, merge))
 
 
-def hessian(net: LossNetwork, p: Any, *, maxnorm: float = np.inf, merge: Merge | None = None) -> np.ndarray:
+def hessian(
+    net: LossNetwork, p: Any, *, maxnorm: float = np.inf, merge: Merge | None = None
+) -> np.ndarray:
     """The Hessian of `loss`, exact.
 
     Parameters

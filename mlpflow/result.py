@@ -325,7 +325,9 @@ def _largest_entries(direction: Params) -> str:
     return ", ".join(f"{direction.entry_name(int(i))} ({direction.flat[i]:+.2g})" for i in largest)
 
 
-def result_from_engine(reply: dict[str, Any], net: LossNetwork, options: dict[str, Any]) -> TrainResult:
+def result_from_engine(
+    reply: dict[str, Any], net: LossNetwork, options: dict[str, Any]
+) -> TrainResult:
     """A result from the engine's plain dictionary."""
     return TrainResult(
         params=net._params(reply["x"]),

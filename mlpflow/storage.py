@@ -190,8 +190,8 @@ def _encode_object(value: Any, arrays: dict[str, np.ndarray]) -> Any:
             data, arrays
         )
     if isinstance(value, InfiniteNet):
-        _, (teacher, _, mean, covariance) = value.__reduce__()
-        fields = {"teacher": teacher, "mean": mean, "covariance": covariance}
+        given = {"mean": value._mean, "covariance": value._covariance}
+        fields = {"teacher": value.teacher, **given}
         return {"kind": kind, "layers": describe_layers(value.layers), **_fields(fields, arrays)}
     if isinstance(value, TeacherNet):
         layers = describe_layers(value.layers)

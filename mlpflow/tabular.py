@@ -168,6 +168,7 @@ def _quality(
     result: TrainResult, y: NDArray[np.float64], scaling: RegressionScaling, classes: bool
 ) -> list[Row]:
     """How good the fit is, in the units of the table."""
+    assert isinstance(result.net, Net)
     output = result.net(result.params)
     if classes:
         right = np.mean(output.argmax(axis=1) == y[:, 0])

@@ -13,6 +13,7 @@ number, so that any few of them can be made again; lines that FILE has already a
 from __future__ import annotations
 
 import argparse
+import itertools
 import random
 import sys
 from pathlib import Path
@@ -162,7 +163,7 @@ def panels(places, reach, smoothed=()):
             if abs(x) < reach:
                 cuts.add(x)
     ordered = sorted(cuts)
-    for left, right in zip(ordered[:-1], ordered[1:], strict=True):
+    for left, right in itertools.pairwise(ordered):
         count = int(mpmath.ceil((right - left) / WIDEST))
         half = (right - left) / (2 * count)
         for k in range(count):

@@ -1,4 +1,4 @@
-"""Infinite data from Python: against a million quasi-random samples, and all functions that take it."""
+"""Infinite data from Python, against a million quasi-random samples."""
 
 import pickle
 import re
@@ -29,7 +29,7 @@ def p(net):
 
 
 def sobol_nets(layers, teacher, mean, root, scrambles=4, log2=18):
-    """Nets of scrambled Sobol points: together a million samples, apart an estimate of the error."""
+    """Nets of scrambled Sobol points: a million together, an estimate of the error apart."""
     for seed in range(scrambles):
         points = stats.qmc.Sobol(teacher.Din, rng=seed).random_base2(log2)
         x = mean + special.ndtri(np.clip(points, 1e-16, 1 - 1e-16)) @ root.T
@@ -74,7 +74,7 @@ def test_derivatives_are_those_of_the_loss(net, p, rng):
 
 
 def test_the_loss_of_samples_comes_closer_like_one_over_their_number():
-    """At the minimum of N samples the infinite loss exceeds its own minimum by a multiple of 1/N."""
+    """At the minimum of N samples the infinite loss is a multiple of 1/N above its minimum."""
     teacher = mf.TeacherNet([(3, "softplus", False), (1, "identity", False)], inputs=4, rng=5)
     layers = [(1, "softplus", False), (1, "identity", False)]
     net = mf.InfiniteNet(teacher, layers)
