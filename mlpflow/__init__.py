@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .activations import ACTIVATIONS, Activation, Poly
     from .batches import minibatches
+    from .certificate import Certificate, certify
     from .classification import Classification, classify
     from .curvature import (
         gauss_newton,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from .objective import Spectrum, gradient, hessian, hessian_spectrum, loss
     from .options import TrainOptions
     from .params import Params
+    from .polishing import PolishResult, polish
     from .progress import Progress
     from .quadrature import (
         QuadratureNet,
@@ -60,6 +62,7 @@ _MODULES = {
     "activations": ["ACTIVATIONS", "Activation", "Poly"],
     "batches": ["minibatches"],
     "classification": ["Classification", "classify"],
+    "certificate": ["Certificate", "certify"],
     "curvature": [
         "gauss_newton",
         "gauss_newton_product",
@@ -79,6 +82,7 @@ _MODULES = {
     "objective": ["Spectrum", "gradient", "hessian", "hessian_spectrum", "loss"],
     "options": ["TrainOptions"],
     "params": ["Params"],
+    "polishing": ["PolishResult", "polish"],
     "progress": ["Progress"],
     "initialization": ["random_params"],
     "quadrature": [
@@ -106,6 +110,7 @@ __all__ = [
     "Activation",
     "Adam",
     "AdamW",
+    "Certificate",
     "Classification",
     "Constant",
     "Cosine",
@@ -124,6 +129,7 @@ __all__ = [
     "NormalIntegral",
     "OptimResult",
     "Params",
+    "PolishResult",
     "Poly",
     "Progress",
     "QuadratureNet",
@@ -139,6 +145,7 @@ __all__ = [
     "Trajectory",
     "TrajectoryDistance",
     "WarmUp",
+    "certify",
     "classify",
     "engine_info",
     "gauss_hermite_net",
@@ -155,6 +162,7 @@ __all__ = [
     "loss",
     "match_neurons",
     "minibatches",
+    "polish",
     "random_params",
     "residuals",
     "save",

@@ -21,6 +21,8 @@ include("../julia/checkpoint.jl")
 include("../julia/flow/flow.jl")
 include("../julia/dynamics/dynamics.jl")
 include("../julia/optimize/optimize.jl")
+include("../julia/exact/exact.jl")
+include("../julia/certify/certify.jl")
 include("../julia/progress.jl")
 include("../julia/fingerprint.jl")
 include("../julia/resume.jl")
@@ -39,6 +41,7 @@ export AbstractObjective, FunctionObjective, NetObjective, nparams, value, value
 export NetI, InfiniteObjective, load_potential_approximator, evaluators
 export train, run_training
 export NormalIntegral, IntegralEstimate, gauss_hermite_net, integration_error, integration_estimate
+export polish, Polished, certify, Certificate, DoubleDouble
 export status_message, NoMonitor
 
 end
