@@ -1,9 +1,9 @@
 # Runs the Julia tests: all of them, or the folders named on the command line.
-#     julia --project=. tests/julia/runtests.jl [math gaussian network objective infinite quadrature flow dynamics optimize landscape io train bridge]
+#     julia --project=. tests/julia/runtests.jl [math gaussian network objective infinite quadrature flow dynamics optimize landscape exact certify io train bridge]
 using MLPFlow
 using Test
 
-const FOLDERS = ["math", "gaussian", "network", "objective", "infinite", "quadrature", "flow", "dynamics", "optimize", "landscape", "io", "train", "bridge"]
+const FOLDERS = ["math", "gaussian", "network", "objective", "infinite", "quadrature", "flow", "dynamics", "optimize", "landscape", "exact", "certify", "io", "train", "bridge"]
 
 chosen = isempty(ARGS) ? FOLDERS : ARGS
 unknown = setdiff(chosen, FOLDERS)

@@ -62,6 +62,10 @@ end
 
 @inline exact_exp2(k::Float64) = reinterpret(Float64, (unsafe_trunc(Int64, k) + 1023) << 52)
 
+# What is too large, or NaN.
+@inline infinite(x::DoubleDouble) = DoubleDouble(x.hi * Inf, 0.0)
+@inline infinite(x::Ball) = Ball(infinite(x.mid), Inf)
+
 """
     exp_and_expm1(x) -> (exp(x), exp(x) - 1)
 
@@ -70,7 +74,7 @@ Both from one reduction, each accurate relative to its size.
 function exp_and_expm1(x::T) where {T<:Wide}
     isnarrow(x) || return x * NaN, x * NaN
     leading(x) < EXP_LEAST && return widened(zero(T), UNDERFLOW), widened(-one(T), UNDERFLOW)
-    leading(x) <= EXP_LARGEST || return x * Inf, x * Inf
+    leading(x) <= EXP_LARGEST || return infinite(x), infinite(x)
     k, m = exp_parts(x)
     k == 0 && return m + 1.0, m
     e = times_power(m + 1.0, k)
