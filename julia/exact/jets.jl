@@ -105,12 +105,20 @@ function called(f, x::DoubleDouble)
     y = try
         f(x)
     catch e
-        e isa MethodError || rethrow()
+        hint = missing_method(e)
+        hint === nothing && rethrow()
         throw(ArgumentError("expected an activation made of +, -, *, /, ^, sqrt, exp, expm1, log, log1p, tanh, sin, cos and the activations " *
-                            "of this package, which work in double-double arithmetic, got one that calls $(e.f)"))
+                            "of this package, which work in double-double arithmetic, got another one: $hint"))
     end
     return DoubleDouble(y)
 end
+
+# What says that a function has no method for double-double numbers, or `nothing`. Base throws a MethodError for some functions,
+# an error "not implemented for" others, and calls itself without end for the rest.
+missing_method(e::MethodError) = "no method of $(e.f)"
+missing_method(e::ErrorException) = occursin("DoubleDouble", e.msg) ? e.msg : nothing
+missing_method(e::StackOverflowError) = "a function that calls itself without end"
+missing_method(e) = nothing
 
 """
     fourth_derivative_bound(f, x::Ball) -> Float64
