@@ -15,6 +15,10 @@ include("contraction.jl")
 include("radius.jl")
 include("certificate.jl")
 
+# How far from a critical point, in the 2-norm, a point may be that stands for it: a minimum moved by 1e-3, or by a
+# thousandth of its size, is refused in whatever direction.
+const NEARNESS = 5e-4
+
 """
     certify(net, p; losstype = net.losstype, maxnorm = Inf, merge = nothing) -> Certificate
     certify(o::NetObjective, x) -> Certificate
@@ -23,8 +27,8 @@ Prove that exactly one critical point of the loss lies within a radius of `p`, a
 
 The loss is the mathematical function of the data, weights and settings, the numbers that they are in Float64 (see
 [`ExactLoss`](@ref)). The point `p` must stand for a critical point: it is polished first (see [`polish`](@ref)), and refused
-when that moves it, or Newton's step would, by more than $(5e-5) times its largest parameter (or $(5e-5), whichever is less), or
-when an eigenvalue of the Hessian cannot be told from 0 in Float64. Every activation must be analytic: `relu`, `selu` and
+when that moves it, or Newton's step would, by more than $NEARNESS in the 2-norm (or $NEARNESS times its own 2-norm, if that is
+below 1), or when an eigenvalue of the Hessian cannot be told from 0 in Float64. Every activation must be analytic: `relu`, `selu` and
 user-made ones are refused. The cost is a handful of Hessians in ball arithmetic, of about 20 ns P^2 N/2 each.
 """
 function certify(net::Net, p; losstype::AbstractLoss = net.losstype, maxnorm::Real = Inf, merge = nothing)
@@ -45,8 +49,8 @@ function certify(exact::ExactLoss, o::AbstractObjective, x0::AbstractVector)
     answer = refusal(x, "")
     for gnorm in PROOF_GNORMS
         refine!(run, o, gnorm, POLISH_DEFAULTS.maxiterations)
-        moved = leading_norm(run.x .- x)
-        moved <= nearness(x) || return refusal(x, "This is not a critical point: the nearest one found is $(shown(moved)) away.")
+        moved = norm(map(leading, run.x .- x))
+        moved <= nearness(x) || return refusal(x, too_far(moved, x))
         answer = prove(exact, run.x, x)
         answer.proved && break
     end
@@ -63,8 +67,10 @@ function unsmooth_activation(exact::ExactLoss)
     return nothing
 end
 
-# How far from a critical point a point may be that stands for it.
-nearness(x::Vector{Float64}) = 5e-5 * min(1.0, maximum(abs, x))
+nearness(x::Vector{Float64}) = NEARNESS * min(1.0, norm(x))
+
+too_far(moved::Float64, x) = "This is not a critical point: the nearest one found is $(shown(moved)) away (2-norm), and more than " *
+    "$(shown(nearness(x))) is not taken for rounding; train or polish first."
 
 # Why there is no isolated critical point at the start of `run`, as far as Float64 can tell, or `nothing`.
 function no_critical_point(run::PolishRun, o::AbstractObjective)
@@ -72,9 +78,9 @@ function no_critical_point(run::PolishRun, o::AbstractObjective)
     factors = spectral_factors!(zeros(length(run.x), length(run.x)), o, run)
     factors === nothing && return "The Hessian is not finite here."
     level, least = rounding_level(factors.values), minimum(abs, factors.values)
-    newton = maximum(abs, spectral_step(factors, map(leading, run.g), level))
-    newton <= nearness(map(leading, run.x)) ||
-        return "This is not a critical point: |grad| = $(shown(run.gnorm)), and Newton's step to one has length $(shown(newton)); train or polish first."
+    newton, near = norm(spectral_step(factors, map(leading, run.g), level)), nearness(map(leading, run.x))
+    newton <= near || return "This is not a critical point: |grad| = $(shown(run.gnorm)), and Newton's step to one has length " *
+                             "$(shown(newton)) (2-norm), more than the $(shown(near)) that is taken for rounding; train or polish first."
     least > level ||
         return "The Hessian is singular to rounding (its smallest |eigenvalue| is $(shown(least)), rounding $(shown(level))): a degenerate critical point."
     return nothing
@@ -96,7 +102,7 @@ function prove(exact::ExactLoss, centre::Vector{DoubleDouble}, x::Vector{Float64
                                             "$(shown(least)) only, and rounding is $(shown(level)).")
     ball = largest_ball(exact, centre, inverse, b, small)
     ball === nothing && return refusal(centre, "A critical point is near, but no ball could be proved to hold no other one.")
-    return certificate(ball, centre, x, lower, upper, least, maximum(map(magnitude, g)))
+    return certificate(ball, maximum(small.error), centre, x, lower, upper, least, maximum(map(magnitude, g)))
 end
 
 no_contraction(c::Contraction) = isfinite(c.q) ?
@@ -104,10 +110,12 @@ no_contraction(c::Contraction) = isfinite(c.q) ?
     "not below 1; the critical point is too close to a degenerate one." :
     "The bounds of the Hessian are not finite."
 
-function certificate(ball::Contraction, centre, x, lower, upper, least, gnorm)
+# `error` is that of the smallest box. Every side of `ball` is at least twice as long, so that the only critical point of the
+# one is the only one of the other.
+function certificate(ball::Contraction, error::Float64, centre, x, lower, upper, least, gnorm)
     P = length(x)
     index, kind = count(<(0), upper), kind_of(count(<(0), upper), P)
-    radius, error = minimum(ball.rho), maximum(ball.error)
+    radius = minimum(ball.rho)
     distance = upward(maximum(magnitude(Ball(centre[i]) - x[i]) for i in 1:P) + error)
     what = kind === :saddle ? "saddle of index $index" : "strict $kind"
     reason = "Exactly one critical point lies within $(shown(radius)) of the centre: a $what, within $(shown(error)) of it."
