@@ -10,6 +10,7 @@ import numpy as np
 from .net import Net
 from .objective import Merge, evaluate
 from .params import Params
+from .text import Row, format_html, format_rows
 
 __all__ = ["Certificate", "certify"]
 
@@ -67,6 +68,34 @@ class Certificate:
     def __repr__(self) -> str:
         return f"Certificate({'proved' if self.proved else 'not proved'}: {self.reason})"
 
+    def __str__(self) -> str:
+        return format_rows("Certificate", self._rows())
+
+    def _repr_html_(self) -> str:
+        return format_html("Certificate", self._rows())
+
+    def _rows(self) -> list[Row]:
+        verdict = ("proved" if self.proved else "not proved", self.reason)
+        if not self.proved:
+            return [verdict]
+        lower, upper = self.eigenvalue_bounds[0, 0], self.eigenvalue_bounds[-1, 1]
+        size = len(self.eigenvalue_bounds)
+        return [
+            verdict,
+            ("kind", f"{self.kind}, index {self.index} of {size}"),
+            ("radius", f"{self.radius:.3g}: no other critical point is as near to the centre"),
+            (
+                "error",
+                f"{self.error:.2e} from the centre, {self.distance:.2e} from the given point",
+            ),
+            (
+                "Hessian",
+                f"eigenvalues within [{lower:.4g}, {upper:.4g}], none below "
+                f"{self.smallest_eigenvalue:.4g} in size",
+            ),
+            ("gradient", f"at most {self.gnorm:.2e} at the centre"),
+        ]
+
 
 def certify(
     net: Net, p: Any, *, maxnorm: float = np.inf, merge: Merge | None = None
@@ -78,14 +107,14 @@ def certify(
     that they are in Float64. The argument is Krawczyk's; see docs/certificates.md.
 
     The point must stand for a critical point: it is polished first (see `polish`) and refused when
-    that moves it by more than 5e-5 times its largest parameter (5e-5 if that is above 1), or when
-    an eigenvalue of its Hessian cannot be told from 0 in Float64. All activations must be
-    analytic: relu, selu and those of your own are refused.
+    that moves it by more than 5e-4 in the 2-norm (or 5e-4 times its own 2-norm, if that is below
+    1), or when an eigenvalue of its Hessian cannot be told from 0 in Float64. All activations must
+    be analytic: relu, selu and those of your own are refused.
 
     Parameters
     ----------
     net, p, maxnorm, merge
-        As for `loss`. P up to 100 and N up to 10,000 take seconds; the cost grows with N P^2.
+        As for `loss`. The cost grows with N P^2: about a second for P = 25 and N = 10,000.
 
     Returns
     -------

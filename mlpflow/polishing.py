@@ -12,6 +12,7 @@ from .net import Net
 from .objective import Merge, evaluate
 from .params import Params
 from .status import Status
+from .text import Row, format_html, format_rows
 
 __all__ = ["PolishResult", "polish"]
 
@@ -72,6 +73,22 @@ class PolishResult:
             f"PolishResult({self.status}: loss {self.loss_digits}, gradient {self.gnorm:.2e}, "
             f"rank {self.rank} of {len(self.params)}, {self.iterations} iterations)"
         )
+
+    def __str__(self) -> str:
+        return format_rows("PolishResult", self._rows())
+
+    def _repr_html_(self) -> str:
+        return format_html("PolishResult", self._rows())
+
+    def _rows(self) -> list[Row]:
+        known = "not bounded" if np.isnan(self.loss_error) else f"within {self.loss_error:.1e}"
+        return [
+            ("loss", f"{self.loss_digits} ({known})"),
+            ("gradient", f"{self.gnorm:.2e}"),
+            ("status", f"{self.status}: {self.message}"),
+            ("moved by", f"{self.distance:.2e} in {self.iterations} iterations"),
+            ("Hessian", f"rank {self.rank} of {len(self.params)} to rounding"),
+        ]
 
 
 def polish(

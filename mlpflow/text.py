@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import textwrap
 from collections.abc import Iterable, Sequence
 
-__all__ = ["Row", "format_rows", "format_seconds", "format_table"]
+__all__ = ["Row", "format_html", "format_rows", "format_seconds", "format_table"]
 
 LABEL_WIDTH = 15
 TEXT_WIDTH = 80
@@ -21,6 +22,16 @@ def format_rows(title: str, rows: Iterable[Row]) -> str:
         for number, line in enumerate(wrapped or [""]):
             lines.append(f"  {label if number == 0 else '':<{LABEL_WIDTH}}{line}".rstrip())
     return "\n".join(lines)
+
+
+def format_html(title: str, rows: Iterable[Row]) -> str:
+    """The same for a notebook."""
+    left = "style='text-align:left'"
+    lines = "".join(
+        f"<tr><th {left}>{html.escape(label)}</th><td {left}>{html.escape(text)}</td></tr>"
+        for label, text in rows
+    )
+    return f"<table><caption>{html.escape(title)}</caption>{lines}</table>"
 
 
 def format_table(header: Sequence[str], rows: Iterable[Sequence[str]], indent: int = 2) -> str:
