@@ -62,11 +62,12 @@ def markdown(
         f"Softplus teachers of k neurons in k dimensions, softplus students of rho k neurons, all "
         f"with biases; {measured[0].problem.samples:,} samples; {len(measured[0].problem.seeds)} "
         "teachers, data and random starts each, no flow before. A run has arrived when the "
-        f"infinity norm of the gradient is at most {target:.0e}, by the engine, within {limit:.0f} s; one "
-        "thread. SciPy works on the engine's derivatives (trust-exact and trust-ncg with the exact "
-        "Hessian, least_squares with the exact Jacobian), its own tolerances off, and is stopped "
-        "at the first gradient that is small enough. Runs of one start follow each other. The median "
-        "time is over all runs, those that did not arrive counting as infinitely long.",
+        f"infinity norm of the gradient is at most {target:.0e}, by the engine, within "
+        f"{limit:.0f} s; one thread. SciPy works on the engine's derivatives (trust-exact and "
+        "trust-ncg with the exact Hessian, least_squares with the exact Jacobian), its own "
+        "tolerances off, and is stopped at the first gradient that is small enough. Runs of one "
+        "start follow each other. The median time is over all runs, those that did not arrive "
+        "counting as infinitely long.",
         _summary(measured),
         _fractions(measured),
         *(_details(m) for m in measured),

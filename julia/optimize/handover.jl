@@ -1,40 +1,48 @@
-# From a method that is good far from a minimum to one that is good near it.
+# From a method that is good far from a minimum to one that is good near it, and back when that was too early.
+
+# Iterations after which a second method that has not arrived gives back to the first. The stretches that follow double.
+const RELAY_STRETCH = 200
 
 """
-    Relay(first, second, algorithm)
+    Relay(algorithm, first, second)
 
-Runs `first` until it `wants_relief` or stalls, then `second` to the end.
+Runs `first` until it `wants_relief` or stalls, then `second`. Slow convergence to a minimum and a long bent valley look alike to the
+first method; where it was a valley, the second does not arrive soon, and the first goes on.
 """
 mutable struct Relay{A<:AbstractMethod,B<:AbstractMethod} <: AbstractMethod
     algorithm::Symbol
     first::A
     second::B
-    switched_at::Int            # iteration; -1 before
+    switches::Vector{Int}       # the iterations of the handovers
 end
 
-Relay(algorithm::Symbol, first::AbstractMethod, second::AbstractMethod) = Relay(algorithm, first, second, -1)
+Relay(algorithm::Symbol, first::AbstractMethod, second::AbstractMethod) = Relay(algorithm, first, second, Int[])
 
 wants_relief(::AbstractMethod) = false
 wants_relief(m::GaussNewtonMethod) = is_slow(m.rate)
 
 name(m::Relay) = m.algorithm
-relieved(m::Relay) = m.switched_at >= 0
+relieved(m::Relay) = isodd(length(m.switches))
+
+# Does the present stretch last long enough for a handover? The first need not wait the first time.
+function had_its_time(m::Relay, run::OptimRun)
+    isempty(m.switches) && return true
+    return run.iterations - m.switches[end] >= RELAY_STRETCH * 2^(length(m.switches) - 1)
+end
 iteration_cost(m::Relay) = relieved(m) ? iteration_cost(m.second) : iteration_cost(m.first)
 stepsize(m::Relay) = relieved(m) ? stepsize(m.second) : stepsize(m.first)
 prepare!(m::Relay, run::OptimRun) = relieved(m) ? prepare!(m.second, run) : prepare!(m.first, run)
 
 function iterate!(m::Relay, run::OptimRun)
-    relieved(m) && return iterate!(m.second, run)
-    status = iterate!(m.first, run)
-    status === :accepted && wants_relief(m.first) && switch!(m, run)
+    status = relieved(m) ? iterate!(m.second, run) : iterate!(m.first, run)
+    done = relieved(m) || wants_relief(m.first)
+    status === :accepted && done && had_its_time(m, run) && switch!(m, run)
     return status
 end
 
 function switch!(m::Relay, run::OptimRun)
-    m.switched_at = run.iterations
-    prepare!(m.second, run)
-    inherit!(m.second, m.first)
-    return nothing
+    push!(m.switches, run.iterations)
+    return prepare!(m, run)
 end
 
 """
@@ -50,13 +58,11 @@ function relieve!(m::Relay, run::OptimRun)
     return relieved(m)
 end
 
-# What the second method should know about the steps of the first.
-inherit!(::AbstractMethod, ::AbstractMethod) = nothing
-
 """
     handovers(m::AbstractMethod) -> Vector{Tuple{Int,Symbol}}
 
 (iteration, method) of every change of the method, the first one included.
 """
 handovers(m::AbstractMethod) = [(0, name(m))]
-handovers(m::Relay) = relieved(m) ? [(0, name(m.first)), (m.switched_at, name(m.second))] : [(0, name(m.first))]
+handovers(m::Relay) = [(0, name(m.first));
+                       [(at, isodd(k) ? name(m.second) : name(m.first)) for (k, at) in enumerate(m.switches)]]

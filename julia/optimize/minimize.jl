@@ -12,9 +12,11 @@ const LARGEST_DENSE = 5000
 
 Minimise `o` from `x0` (length P), to the rounding level if the tolerances ask for it.
 
-- `solver`: `:newton` (trust region with the exact step from an eigendecomposition; negative curvature is used), `:bfgs`
-  (dense inverse, strong-Wolfe line search), `:lbfgs` (its last 20 steps alone), or `:auto` (Newton up to 1000 parameters,
-  BFGS up to 5000)
+- `solver`: `:newton` (trust region with the exact step from an eigendecomposition; negative curvature is used), `:newton_cg`
+  (the same from products with the Hessian alone), `:levenberg_marquardt` or [`LevenbergMarquardt`](@ref) with options,
+  `:gauss_newton` or [`GaussNewton`](@ref) (dogleg), which both need a sum of squares and hand over to Newton's method where they
+  become slow, `:bfgs` (dense inverse, strong-Wolfe line search), `:lbfgs` (its last 20 steps alone), or `:auto`: up to 1000
+  parameters Levenberg-Marquardt for a sum of squares, else Newton, then BFGS up to 5000
 - `min_gnorm`, `minloss`: stop when the infinity norm of the gradient or the loss is at most this
 - `maxtime` (seconds), `maxiterations`, `maxevaluations` (gradients and Hessians, never exceeded): budgets
 - `patience`: stop after so many iterations without a lower loss
