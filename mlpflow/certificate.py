@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .net import Net
+from .net import LossNetwork
 from .objective import Merge, evaluate
 from .params import Params
 from .text import Row, format_html, format_rows
@@ -98,7 +98,7 @@ class Certificate:
 
 
 def certify(
-    net: Net, p: Any, *, maxnorm: float = np.inf, merge: Merge | None = None
+    net: LossNetwork, p: Any, *, maxnorm: float = np.inf, merge: Merge | None = None
 ) -> Certificate:
     """Prove that exactly one critical point lies near a point, and find its index.
 
@@ -109,7 +109,8 @@ def certify(
     The point must stand for a critical point: it is polished first (see `polish`) and refused when
     that moves it by more than 5e-4 in the 2-norm (or 5e-4 times its own 2-norm, if that is below
     1), or when an eigenvalue of its Hessian cannot be told from 0 in Float64. All activations must
-    be analytic: relu, selu and those of your own are refused.
+    be analytic: relu, selu and those of your own are refused. So is an `InfiniteNet`, whose
+    expectations are known to rounding without proof.
 
     Parameters
     ----------

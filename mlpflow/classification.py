@@ -10,7 +10,7 @@ import numpy as np
 
 from ._check import as_number
 from .engine.selection import current_engine
-from .net import Net
+from .net import LossNetwork
 from .objective import Merge, checked_merge
 from .options import checked_tauinv
 from .params import Params, flat_parameters
@@ -75,7 +75,7 @@ class Classification:
 
 
 def classify(
-    net: Net | TrainResult,
+    net: LossNetwork | TrainResult,
     p: Any = None,
     *,
     maxnorm: float | None = None,
@@ -92,7 +92,7 @@ def classify(
 
     Parameters
     ----------
-    net : Net or TrainResult
+    net : Net, InfiniteNet or TrainResult
         A result stands for its network and its parameters, and brings the keywords of its run and
         the direction in which its flow drifted.
     p : Params or array of shape (P,)
@@ -134,14 +134,16 @@ def classify(
         growth = result.flow.growth if result.flow is not None else None
         given = {name: result.options[name] if v is None else v for name, v in given.items()}
         net, p = result.net, result.params
-    if not isinstance(net, Net):
+    if not isinstance(net, LossNetwork):
         raise TypeError(f"classify: expected a Net or a TrainResult, got a {type(net).__name__}")
     if p is None:
         raise TypeError("classify: expected parameters after the network, got none")
     return _classified(net, p, given, growth)
 
 
-def _classified(net: Net, p: Any, given: dict[str, Any], growth: Params | None) -> Classification:
+def _classified(
+    net: LossNetwork, p: Any, given: dict[str, Any], growth: Params | None
+) -> Classification:
     maxnorm, min_gnorm = given["maxnorm"], given["min_gnorm"]
     arguments = {
         "net": net._key,

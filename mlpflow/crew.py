@@ -20,7 +20,7 @@ from ._check import as_whole, shown
 from .engine.interrupts import InterruptGuard
 from .engine.pool import cancel_borrowed, close_idle, kill_borrowed
 from .engine.selection import current_engine
-from .net import Net
+from .net import LossNetwork
 from .runs import FailedRun, Job, Outcome, failure, net_digest, perform, perform_packed
 from .status import Status
 
@@ -120,7 +120,7 @@ class _Elsewhere:
         bare = dataclasses.replace(job, net=nothing, result=known)
         return self._executor.submit(perform_packed, payload, digest, bare)
 
-    def _pack(self, net: Net) -> tuple[Any, str]:
+    def _pack(self, net: LossNetwork) -> tuple[Any, str]:
         if net._key not in self._packed:
             payload: Any = pickle.dumps(net)
             if self._scatter is not None:
@@ -269,7 +269,7 @@ class _Crew:
             cancel_borrowed()
 
 
-def _with_net(outcome: Outcome, net: Net) -> Outcome:
+def _with_net(outcome: Outcome, net: LossNetwork) -> Outcome:
     result = outcome.result
     if isinstance(result, FailedRun) or result.net is net:
         return outcome

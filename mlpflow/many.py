@@ -15,7 +15,7 @@ from ._check import as_whole, shown
 from .batches import checked_batchsize
 from .crew import check_executor, run_jobs
 from .initialization import draw
-from .net import Net
+from .net import LossNetwork, Net
 from .objective import checked_merge
 from .options import TrainOptions, checked_tauinv
 from .params import Params, flat_parameters
@@ -30,7 +30,7 @@ Run = TrainResult | FailedRun
 
 
 def train_many(
-    net: Net,
+    net: LossNetwork,
     starts: Any = None,
     *,
     n: int | None = None,
@@ -45,7 +45,7 @@ def train_many(
 
     Parameters
     ----------
-    net : Net
+    net : Net or InfiniteNet
     starts : sequence of Params or arrays of shape (P,), or an array of shape (n, P)
         Where the runs start.
     n, seed : int
@@ -92,7 +92,7 @@ def train_many(
     >>> len(runs), min(run.loss for run in runs) < 0.01
     (3, True)
     """
-    if not isinstance(net, Net):
+    if not isinstance(net, LossNetwork):
         raise TypeError(f"train_many: expected a mlpflow.Net, got a {type(net).__name__}")
     options = checked_options(net, keywords, "train_many")
     points = _starting_points(net, starts, n, seed)
@@ -108,7 +108,7 @@ def train_many(
     return [outcome.result for outcome in outcomes]
 
 
-def checked_options(net: Net, keywords: dict[str, Any], where: str) -> TrainOptions:
+def checked_options(net: LossNetwork, keywords: dict[str, Any], where: str) -> TrainOptions:
     """The keywords of `train`, checked as far as they can be before a run."""
     if "progress" in keywords:
         raise TypeError(f"{where}: progress is shown over all runs, not in each of them")
@@ -119,13 +119,18 @@ def checked_options(net: Net, keywords: dict[str, Any], where: str) -> TrainOpti
             )
     options = TrainOptions.from_keywords(keywords)
     if options.batchsize is not None:
+        if not isinstance(net, Net):
+            raise ValueError(
+                f"{where}: expected batchsize = None for a {type(net).__name__}, which has no "
+                f"samples to choose from, got {options.batchsize}"
+            )
         checked_batchsize(options.batchsize, len(net.inputs))
     checked_tauinv(options.tauinv, net.shapes)
     checked_merge(options.merge, net)
     return options
 
 
-def _starting_points(net: Net, starts: Any, n: Any, seed: Any) -> list[Params]:
+def _starting_points(net: LossNetwork, starts: Any, n: Any, seed: Any) -> list[Params]:
     if (starts is None) == (n is None):
         raise TypeError(
             "train_many: expected starting points, or their number n and a seed, got "

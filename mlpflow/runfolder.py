@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from .classification import Classification
-from .net import Net
+from .net import LossNetwork
 from .params import Params
 from .result import TrainResult
 from .runs import net_digest
@@ -34,7 +34,7 @@ class RunFolder:
     ----------
     path : path
         Made where it is missing.
-    net : Net
+    net : LossNetwork
     options : dict
         `plain_options` of the runs.
 
@@ -44,7 +44,7 @@ class RunFolder:
         When the folder holds runs of another network or with other options, or other things.
     """
 
-    def __init__(self, path: str | Path, net: Net, options: dict[str, Any]) -> None:
+    def __init__(self, path: str | Path, net: LossNetwork, options: dict[str, Any]) -> None:
         self.path = Path(path)
         self._net = net
         claim_folder(self.path, {"net": net_digest(net), "options": options})

@@ -16,8 +16,7 @@ import numpy as np
 from .classification import Classification, classify
 from .engine.errors import EngineError
 from .engine.pool import borrowed_engine
-from .layers import describe_layers
-from .net import Net
+from .net import LossNetwork
 from .params import Params
 from .result import TrainResult
 from .status import Status
@@ -75,7 +74,7 @@ class Job:
 
     Parameters
     ----------
-    net : Net
+    net : LossNetwork
     start : Params
     keywords : dict
         For `train`.
@@ -85,7 +84,7 @@ class Job:
         There already; only its kind is wanted.
     """
 
-    net: Net
+    net: LossNetwork
     start: Params
     keywords: dict[str, Any]
     classify: bool = False
@@ -129,7 +128,7 @@ def failure(error: BaseException, start: Params) -> FailedRun:
 
 # Networks that this process has unpacked: a run finds its network, and the engine's copy of it,
 # where an earlier run has left them.
-_unpacked: collections.OrderedDict[str, Net] = collections.OrderedDict()
+_unpacked: collections.OrderedDict[str, LossNetwork] = collections.OrderedDict()
 _unpacked_lock = threading.Lock()
 _KEPT = 4
 
@@ -159,7 +158,7 @@ def perform_packed(payload: bytes, digest: str, job: Job) -> Outcome:
     return dataclasses.replace(outcome, result=dataclasses.replace(outcome.result, net=without))
 
 
-def _unpack(payload: bytes, digest: str) -> Net:
+def _unpack(payload: bytes, digest: str) -> LossNetwork:
     with _unpacked_lock:
         net = _unpacked.pop(digest, None)
         if net is None:
@@ -170,15 +169,17 @@ def _unpack(payload: bytes, digest: str) -> Net:
     return net
 
 
-def net_digest(net: Net) -> str:
+def net_digest(net: LossNetwork) -> str:
     """A name for layers, data and loss: equal for equal networks, in every process."""
     digest = hashlib.sha256()
-    plain = [describe_layers(net.layers), net.Din, net.losstype, net.precision]
-    digest.update(json.dumps(plain, sort_keys=True).encode())
-    for array in (net.inputs, net.targets, net.weights):
-        if array is not None:
-            contiguous = np.ascontiguousarray(array)
-            digest.update(f"{contiguous.dtype.str} {contiguous.shape}".encode())
+    _, description = net._creation()
+    for name in sorted(description):
+        value = description[name]
+        if isinstance(value, np.ndarray):
+            contiguous = np.ascontiguousarray(value)
+            digest.update(f"{name} {contiguous.dtype.str} {contiguous.shape}".encode())
             digest.update(contiguous.data.cast("B"))
+        else:
+            digest.update(f"{name} {json.dumps(value, sort_keys=True)}".encode())
         digest.update(b"|")
     return digest.hexdigest()

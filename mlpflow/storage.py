@@ -21,7 +21,7 @@ import numpy as np
 from .classification import Classification
 from .infinite import InfiniteNet
 from .layers import describe_layers, layers_from_description
-from .net import Net
+from .net import LossNetwork, Net
 from .nodes import IntegralEstimate, Nodes
 from .objective import Spectrum
 from .params import Params, checked_vector
@@ -121,16 +121,16 @@ def _read(source: _Source) -> Any:
     return _decode(document["value"], source)
 
 
-def _net_beside(source: _Source, name: str) -> Net:
+def _net_beside(source: _Source, name: str) -> LossNetwork:
     path = source.folder / name
     status = path.stat()
     return _net_from(str(path.resolve()), status.st_mtime_ns, status.st_size)
 
 
 @functools.lru_cache(maxsize=4)
-def _net_from(path: str, changed: int, size: int) -> Net:
+def _net_from(path: str, changed: int, size: int) -> LossNetwork:
     net = load(path)
-    if not isinstance(net, Net):
+    if not isinstance(net, LossNetwork):
         raise ValueError(f"{path}: expected a Net, got a {type(net).__name__}")
     return net
 

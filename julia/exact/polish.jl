@@ -103,7 +103,7 @@ end
 leading_norm(v::Vector) = mapreduce(vi -> abs(leading(vi)), nan_max, v; init = 0.0)
 nan_max(a, b) = ifelse(isnan(a) | (a > b), a, b)
 
-const SLOW_STEPS = 3        # steps that do not halve the gradient norm before no further progress is expected
+const HOPELESS_STEPS = 3        # steps that do not halve the gradient norm before no further progress is expected
 
 function refine!(run::PolishRun, o::AbstractObjective, min_gnorm::Float64, maxiterations::Int)
     isfinite(run.loss) && isfinite(run.gnorm) || return :nonfinite_start
@@ -117,7 +117,7 @@ function refine!(run::PolishRun, o::AbstractObjective, min_gnorm::Float64, maxit
         before = run.gnorm
         newton_step!(run, factors) || return run.rank < length(run.x) ? :degenerate : :stalled
         slow = run.gnorm > 0.5 * before ? slow + 1 : 0
-        slow >= SLOW_STEPS && return run.rank < length(run.x) ? :degenerate : :stalled
+        slow >= HOPELESS_STEPS && return run.rank < length(run.x) ? :degenerate : :stalled
     end
 end
 

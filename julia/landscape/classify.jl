@@ -86,7 +86,7 @@ function classify(net::Net, run::Training; kwargs...)
     return classify(net, run.x; tauinv = run.options[:tauinv], min_gnorm = run.options[:min_gnorm], growth = growth, kwargs...)
 end
 
-function classify_network(o::NetObjective, x::Vector{Float64}; tauinv = nothing, min_gnorm = 0.0, growth = Float64[])
+function classify_network(o::AbstractObjective, x::Vector{Float64}; tauinv = nothing, min_gnorm = 0.0, growth = Float64[])
     free = free_indices(tauinv, length(x))
     isempty(free) && throw(ArgumentError("classify: expected at least one parameter that is not frozen, got tauinv = 0 for all"))
     return classify_free(o, x, free; min_gnorm = min_gnorm, growth = growth)

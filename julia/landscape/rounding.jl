@@ -59,9 +59,14 @@ sum_growth(n::Int) = sqrt(TILE / VECTOR_LENGTH + VECTOR_LENGTH + cld(n, TILE))
 The errors of evaluating loss, gradient (length P) and Hessian (2-norm): of sums, and of the outputs.
 """
 function evaluation_errors(o::NetObjective{T,MSE}, x::AbstractVector, loss::Float64, H::AbstractMatrix, u::Float64) where {T}
-    S, KA = gauss_newton_roots(o, MSE(), x) ./ sqrt(2), sum_roundings(o)
-    R, F = sqrt(abs(loss)), output_error(o, x, u)
-    return (value = KA * u * abs(loss) + 2 * R * F + F^2, gradient = 2 .* S .* (KA * u * R + F),
+    terms, total = o, abs(loss)
+    if has_negative_weights(o.samples)          # sums of terms of either sign: their sizes count
+        terms = data_loss(o, MSE(), absolute_weights(o.samples))
+        total = value(terms, x)
+    end
+    S, KA = gauss_newton_roots(terms, MSE(), x) ./ sqrt(2), sum_roundings(o)
+    R, F = sqrt(total), output_error(terms, x, u)
+    return (value = KA * u * total + 2 * R * F + F^2, gradient = 2 .* S .* (KA * u * R + F),
             hessian = 2 * KA * u * sum(abs2, S) + shifted_targets_change(o, x, H, F))
 end
 
@@ -73,6 +78,8 @@ function evaluation_errors(o::NetObjective{T,CrossEntropy}, x::AbstractVector, l
     return (value = KA * u * (1 + abs(loss)) + F, gradient = (u * (2 * KA * R + 1)) .* S .+ F .* weighted,
             hessian = KA * u * norm(H) + u * sum(abs2, S))
 end
+
+absolute_weights(s::Samples{T}) where {T} = Samples{T}(s.n, s.input, s.target, abs.(s.coefficient))
 
 sum_roundings(o::NetObjective) = length(o.layers) + 2 + sum_growth(o.samples.n)
 

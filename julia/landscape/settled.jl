@@ -16,7 +16,7 @@ Hessian, and for more than $LARGEST_CHECKED parameters that are not frozen.
 function runs_away(o::AbstractObjective, x::Vector{Float64}; tauinv = nothing, min_gnorm::Real = 0.0,
                    growth::AbstractVector = Float64[])
     free = free_indices(tauinv, length(x))
-    can_classify(o) && 0 < length(free) <= LARGEST_CHECKED || return false
+    has_hessian(o) && 0 < length(free) <= LARGEST_CHECKED || return false
     part = length(free) == length(x) ? o : RestrictedObjective(o, x, free)
     firm_minimum(part, x[free]) && return false
     p = picture(part, x[free]; min_gnorm = min_gnorm)
@@ -25,10 +25,6 @@ function runs_away(o::AbstractObjective, x::Vector{Float64}; tauinv = nothing, m
     ways = [d[free] for d in runaway_directions(o, x)]
     return runaway(part, p, isempty(growth) ? growth : growth[free], ways; followed = 1) !== nothing
 end
-
-can_classify(::AbstractObjective) = true
-can_classify(o::FunctionObjective) = o.hessian! !== nothing
-can_classify(o::RestrictedObjective) = can_classify(o.inner)
 
 function firm_minimum(o::AbstractObjective, x::Vector{Float64})
     g, H = zeros(length(x)), zeros(length(x), length(x))

@@ -1,6 +1,7 @@
 # The squared error of a network as a sum of squares.
 
-isleastsquares(o::NetObjective) = o.loss isa MSE
+# Rules with negative weights make no sum of squares.
+isleastsquares(o::NetObjective) = o.loss isa MSE && !has_negative_weights(o.samples)
 has_products(::NetObjective) = true
 commensurable(::NetObjective) = true
 
@@ -30,4 +31,5 @@ function weighted_jacobian!(J::AbstractMatrix, o::NetObjective{T}, x::AbstractVe
 end
 
 require_squares(o::NetObjective) = isleastsquares(o) ||
-    throw(ArgumentError("expected the loss MSE(), which is a sum of squares, got $(typeof(o.loss))()"))
+    throw(ArgumentError("expected the loss MSE() without negative weights, a sum of squares, got " *
+                        (o.loss isa MSE ? "negative weights" : "$(typeof(o.loss))()")))
