@@ -1,7 +1,7 @@
 # From a method that is good far from a minimum to one that is good near it, and back when that was too early.
 
 # Iterations after which a second method that has not arrived gives back to the first. The stretches that follow double.
-const RELAY_STRETCH = 200
+const RELAY_STRETCH = 100
 
 """
     Relay(algorithm, first, second)
@@ -14,9 +14,11 @@ mutable struct Relay{A<:AbstractMethod,B<:AbstractMethod} <: AbstractMethod
     first::A
     second::B
     switches::Vector{Int}       # the iterations of the handovers
+    stalled_gnorm::Float64      # best so far when the second last stalled; Inf before
+    stalled_loss::Float64
 end
 
-Relay(algorithm::Symbol, first::AbstractMethod, second::AbstractMethod) = Relay(algorithm, first, second, Int[])
+Relay(algorithm::Symbol, first::AbstractMethod, second::AbstractMethod) = Relay(algorithm, first, second, Int[], Inf, Inf)
 
 wants_relief(::AbstractMethod) = false
 wants_relief(m::GaussNewtonMethod) = is_slow(m.rate)
@@ -48,14 +50,19 @@ end
 """
     relieve!(method, run) -> Bool
 
-Hand over to the second method of a relay, at the best point, when the first has stalled. `false` when there is none left.
+Hand over to the other method of a relay, at the best point, when one has stalled. `false` when the second has stalled and nothing
+was gained since it last did: half of the gradient norm, or a thousandth of the loss.
 """
 relieve!(::AbstractMethod, run::OptimRun) = false
 
 function relieve!(m::Relay, run::OptimRun)
-    relieved(m) && return false
-    return_to_best!(run) && switch!(m, run)
-    return relieved(m)
+    if relieved(m)
+        run.best_gnorm <= 0.5 * m.stalled_gnorm || run.best_loss < 0.999 * m.stalled_loss || return false
+    end
+    return_to_best!(run) || return false
+    relieved(m) && ((m.stalled_gnorm, m.stalled_loss) = (run.best_gnorm, run.best_loss))
+    switch!(m, run)
+    return true
 end
 
 """
