@@ -52,6 +52,7 @@ function warm_calls(send)
     warm_network(warm, 2, input, "tanh", 2, [0, 1, 0, 1, 1, 0, 1, 0], "cross_entropy", ones(8))
     warm_activations(warm, 3, input)
     warm_quadrature(warm)
+    warm_certificate(warm, replies, 4, input)
     return replies
 end
 
@@ -116,6 +117,15 @@ function warm_activations(warm, key, input)
         warm(call; net=key, p=p)
     end
     warm("hvp"; net=key, p=p, v=p)
+    warm("polish"; net=key, p=p, min_gnorm=0.0, maxiterations=1)
+end
+
+# A regression, which has a minimum that can be certified.
+function warm_certificate(warm, replies, key, input)
+    layers = [Dict{String,Any}("width" => 1, "activation" => "identity", "bias" => true)]
+    warm("net_create"; key=key, layers=layers, input=input[1:1, :], target=abs.(input[1:1, :]), weights=nothing, losstype="mse")
+    warm("polish"; net=key, p=[0.0, 0.5], min_gnorm=1e-20, maxiterations=30)
+    warm("certify"; net=key, p=replies[end]["result"]["x"])
 end
 
 warm_layers(width, activation, outputs) =
