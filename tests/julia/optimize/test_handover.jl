@@ -53,7 +53,7 @@ end
 
 @testset "a valley taken for slow convergence is given back" begin
     p = problem_named("meyer")
-    r = to_rounding(p, 10, :levenberg_marquardt)
+    r = to_rounding(p, 10, LevenbergMarquardt(damping = :radius))
     methods = last.(r.handovers)
     @test length(methods) >= 3 && all(k -> methods[k] === (isodd(k) ? :levenberg_marquardt : :newton), eachindex(methods))
     @test issorted(first.(r.handovers)) && r.handovers[1][1] == 0
