@@ -72,7 +72,8 @@ function boundary_root(c::Float64, ad::Float64, dd::Float64)
     return ad > 0 ? -c / (ad + root) : (root - ad) / dd
 end
 
-update!(rule::Dogleg, model::GaussNewtonModel, s::Vector{Float64}, ratio::Float64) = update!(rule.region, ratio, scaled_norm(model, s))
+update!(rule::Dogleg, model::GaussNewtonModel, s::Vector{Float64}, ratio::Float64) =
+    update!(rule.region, ratio, scaled_norm(model, s))
 
 """
     GaussNewton(; scaling = :auto)
@@ -90,5 +91,7 @@ SOLVERS[:gauss_newton] = GaussNewton
 solver_name(::GaussNewton) = :gauss_newton
 requirements(::GaussNewton) = (:residuals,)
 
-make_method(solver::GaussNewton, o::AbstractObjective) =
-    with_newton(GaussNewtonMethod(:gauss_newton, gauss_newton_model(o), Dogleg(nparams(o)); scaling=chosen_scaling(solver.scaling, o)), o)
+function make_method(solver::GaussNewton, o::AbstractObjective)
+    scaling = chosen_scaling(solver.scaling, o)
+    return with_newton(GaussNewtonMethod(:gauss_newton, gauss_newton_model(o), Dogleg(nparams(o)); scaling=scaling), o)
+end

@@ -89,7 +89,8 @@ end
 
 function FactoredModel(m::Int, P::Int)
     k = min(m, P)
-    return FactoredModel(zeros(m, P), zeros(m, 1), zeros(k, P), zeros(k + P, P), zeros(k + P, 1), zeros(P, P), zeros(P), zeros(P), zeros(P), zeros(k))
+    return FactoredModel(zeros(m, P), zeros(m, 1), zeros(k, P), zeros(k + P, P), zeros(k + P, 1), zeros(P, P),
+                         zeros(P), zeros(P), zeros(P), zeros(k))
 end
 
 # J becomes R, and every step factorizes first.

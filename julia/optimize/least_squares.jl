@@ -33,7 +33,8 @@ mutable struct GaussNewtonMethod{M<:GaussNewtonModel,R<:AbstractStepRule} <: Abs
     rate::LinearRate
 end
 
-function GaussNewtonMethod(algorithm::Symbol, model::GaussNewtonModel, rule::AbstractStepRule; geodesic::Bool=false, scaling::Symbol=:none)
+function GaussNewtonMethod(algorithm::Symbol, model::GaussNewtonModel, rule::AbstractStepRule;
+                           geodesic::Bool=false, scaling::Symbol=:none)
     P = length(model.D)
     return GaussNewtonMethod(algorithm, model, rule, geodesic, scaling, zeros(P), zeros(P), false, false, 0, 0.0, LinearRate(P))
 end

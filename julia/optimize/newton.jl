@@ -3,7 +3,8 @@
 """
     Newton(P, scaling = :none)
 
-Newton's method for `P` parameters, whose steps are measured as `scaling` says: one Hessian and one eigendecomposition an accepted step, one gradient a trial.
+Newton's method for `P` parameters, whose steps are measured as `scaling` says: one Hessian and one eigendecomposition an
+accepted step, one gradient a trial.
 """
 mutable struct Newton <: AbstractMethod
     model::SpectralModel

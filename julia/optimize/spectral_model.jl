@@ -12,9 +12,9 @@ const SLOPE_ROUNDING = 4 * eps()
 """
     SpectralModel(P, matrix = true)
 
-The model m(s) = g's + s'Hs/2 in scaled variables, D^-1 H D^-1 = Q diag(lambda) Q' and ghat = Q'D^-1 g. `shat` is the last step asked
-for, in the eigenbasis (s = D^-1 Q shat), and `shift` the mu of (H + mu D^2) s = -g that made it; lengths are those of Ds. Eigenvalues at rounding level count as zero, and along
-those directions so does a gradient at rounding level: dividing one rounding error by another would send the step anywhere
+The model m(s) = g's + s'Hs/2 in scaled variables, D^-1 H D^-1 = Q diag(lambda) Q' and ghat = Q'D^-1 g. `shat` is the last step
+asked for, in the eigenbasis (s = D^-1 Q shat), and `shift` the mu of (H + mu D^2) s = -g that made it; lengths are those of Ds.
+Eigenvalues at rounding level count as zero, and along those directions so does a gradient at rounding level: dividing one rounding error by another would send the step anywhere
 on a manifold of minima. Q may have fewer columns than P: the model then knows the subspace that they span (`matrix = false`).
 """
 mutable struct SpectralModel

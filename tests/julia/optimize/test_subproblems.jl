@@ -89,6 +89,30 @@ end
     @test krylov!(1, [1.0], fill(NaN, 1, 1), 1.0, 0.0, 1)[2] === :nonfinite
 end
 
+@testset "more directions than a basis holds: the recurrences go on" begin
+    # Quartic and badly conditioned in 400 parameters, by products alone.
+    n = 400
+    weights = 10.0 .^ range(0, 6; length = n)
+    bowl = FunctionObjective(n; value = x -> sum(weights .* x .^ 2) + sum(abs2, x .^ 2),
+                             gradient! = (g, x) -> (g .= 2 .* weights .* x .+ 4 .* x .^ 3),
+                             hvp! = (out, x, v) -> (out .= (2 .* weights .+ 12 .* x .^ 2) .* v))
+    @test n > MLPFlow.largest_basis(n) == MLPFlow.LARGEST_BASIS
+    method = MLPFlow.NewtonCG(n, false)
+    options = MLPFlow.OptimOptions(solver = :newton_cg, min_gnorm = 1e-12, minloss = -Inf, maxtime = Inf, maxiterations = 100,
+                                   maxevaluations = 10^6, patience = 100)
+    run = MLPFlow.OptimRun(bowl, randn(MersenneTwister(3), n), options, NoMonitor(), time())
+    r = MLPFlow.minimize!(run, method)
+    @test r.converged && method.recurrences
+    @test norm(r.x, Inf) <= 1e-12
+    # Never more products than the budget allows, in either way of making a step.
+    for budget in (2, 3, 50, 299, 302, 400, 1500, 4000)
+        r = optimize(bowl, ones(n); solver = :newton_cg, maxevaluations = budget, minloss = -Inf)
+        @test r.gradient_evaluations + r.product_evaluations <= budget
+    end
+    # Memory for as many directions as 128 MB hold.
+    @test MLPFlow.largest_basis(10^5) == 167 && MLPFlow.largest_basis(10^7) == 20 && MLPFlow.largest_basis(5) == 5
+end
+
 # A linear least-squares problem, as an objective.
 linear_squares(A, b) = ResidualObjective(size(A, 2), size(A, 1); residuals! = (r, x) -> (mul!(r, A, x); r .-= b), jacobian! = (J, x) -> (J .= A))
 
