@@ -52,6 +52,7 @@ function warm_calls(send)
     warm_network(warm, 2, input, "tanh", 2, [0, 1, 0, 1, 1, 0, 1, 0], "cross_entropy", ones(8))
     warm_activations(warm, 3, input)
     warm_quadrature(warm)
+    warm_infinite(warm, 5)
     warm_certificate(warm, replies, 4, input)
     return replies
 end
@@ -105,6 +106,16 @@ function warm_quadrature(warm)
         warm("quadrature_compare"; rule=rule, value=[1.0], checks=[[1.1], [0.9]])
     end
     warm("quadrature_best"; errors=[1.0, 0.1], kinds=["qmc", "tensor"])
+end
+
+function warm_infinite(warm, key)
+    layers, p = warm_layers(2, "softplus", 1), collect(range(-0.5; stop=0.7, length=9))
+    warm("infinite_create"; key=key, layers=layers, teacher_layers=layers, teacher=p, inputs=2, mean=nothing, covariance=nothing)
+    for call in ("value", "gradient", "value_gradient", "hessian", "spectrum", "evaluators")
+        warm(call; net=key, p=p)
+    end
+    warm("hvp"; net=key, p=p, v=p)
+    warm_training(warm; net=key, p=p, options=merge(warm_options("auto", "auto"), Dict("batchsize" => nothing)))
 end
 
 # The kernels are compiled anew for every activation, but not for other widths and depths.

@@ -13,7 +13,7 @@ mutable struct NestedScratch
     sums::Vector{Float64}       # E[g], E[g eta], E[g (eta^2 - 1)], and those of g', at one xi
 end
 
-const NESTED_REACH = 9.0
+const NESTED_REACH = 10.0
 
 NestedScratch() = NestedScratch(Rule(), Rule(), uniform_rule!(Rule(), 1 / 2, NESTED_REACH), zeros(6))
 

@@ -10,7 +10,7 @@ mutable struct LineScratch
     second::Vector{Rule}
 end
 
-const LINE_REACH = 10.0
+const LINE_REACH = 12.0
 const LINE_STEPS = (1 / 4, 1 / 8, 1 / 16)
 
 line_rules() = push!([uniform_rule!(Rule(), step, LINE_REACH) for step in LINE_STEPS], Rule())

@@ -29,7 +29,8 @@ Profile(::typeof(exp)) = Profile(exp, EXPONENTIAL, 1.0, 0.0, -1, Float64[], Floa
 Profile(::typeof(identity)) = polynomial_profile(identity, 1)
 Profile(::typeof(square)) = polynomial_profile(square, 2)
 Profile(::typeof(cube)) = polynomial_profile(cube, 3)
-Profile(f::Poly{N}) where {N} = N <= 33 ? polynomial_profile(f, N - 1) : general_profile(f, GENERAL, 1.0, 0.0)
+# Products of two polynomials of degree 16 still end within the reach of the rules.
+Profile(f::Poly{N}) where {N} = N <= 17 ? polynomial_profile(f, N - 1) : general_profile(f, GENERAL, 1.0, 0.0)
 Profile(f) = general_profile(f, GENERAL, 1.0, 0.0)
 
 polynomial_profile(f, degree) = Profile(f, POLYNOMIAL, 1.0, 0.0, degree, Float64[], Float64[], Float64[])

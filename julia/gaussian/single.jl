@@ -11,7 +11,8 @@ mutable struct Singles
     panels::Rule
 end
 
-const SINGLE_REACH = 10.0
+# As far as a power of 18 counts beside exp(-x^2/2).
+const SINGLE_REACH = 13.0
 
 Singles() = Singles(uniform_rule!(Rule(), 1 / 4, SINGLE_REACH), uniform_rule!(Rule(), 1 / 8, SINGLE_REACH), Rule())
 
