@@ -4,7 +4,7 @@
 #   legendre.jl, owen.jl         Gauss-Legendre nodes; Owen's T and the bivariate normal distribution
 #   profile.jl    what is known about an activation: its kind, its kinks, where it must be looked at closely
 #   single.jl     one neuron; neuron.jl: one neuron in a network, with its Hermite coefficients when they are wanted
-#   closed.jl     pairs of relu, sigmoid2 and normal_cdf; exponential.jl: exp with anything
+#   polynomial.jl  polynomials; closed.jl     pairs of relu, sigmoid2 and normal_cdf; exponential.jl: exp with anything
 #   mehler.jl     pairs by their Hermite coefficients, with an estimate of the error
 #   parallel.jl  parallel neurons, by a rule on a line
 #   nested.jl     any pair, by two nested rules of panels that break at kinks and steep places
@@ -17,6 +17,7 @@ include("profile.jl")
 include("rules.jl")
 include("single.jl")
 include("neuron.jl")
+include("polynomial.jl")
 include("closed.jl")
 include("closed_cdf.jl")
 include("exponential.jl")

@@ -110,37 +110,29 @@ function compute!(set::HermiteSet, neuron::GaussianNeuron, level::Int, s::Hermit
         set.gamma = zeros(set.degree + 2, 5)
         set.envelope = zeros(set.degree ÷ HERMITE_BLOCK, 2)
     end
+    neuron.profile.kind == POLYNOMIAL && return polynomial_gamma!(set, neuron)
     rule, table = level == 1 ? (s.coarse, s.coarse_table) : (s.fine, s.fine_table)
     level < 3 && fit_uniform!(rule, neuron.profile, neuron.m, neuron.r) &&
-        return table_coefficients!(set, neuron.profile, rule, table)
+        return table_coefficients!(set, rule, table)
     level > 1 && return panel_coefficients!(set, neuron, s)
     set.state = UNRESOLVED
     return set
 end
 
-function table_coefficients!(set::HermiteSet, profile::Profile, rule::Rule, table::Matrix{Float64})
+function table_coefficients!(set::HermiteSet, rule::Rule, table::Matrix{Float64})
     gamma, n = set.gamma, set.degree + 2
-    last = profile.kind == POLYNOMIAL ? min(n, profile.degree + 1) : n
     fill!(gamma, 0)
     v0, v1, v2 = rule.v0, rule.v1, rule.v2
     @inbounds for k in 1:rule.n
         a, b, c = v0[k], v1[k], v2[k]
-        @simd ivdep for i in 1:last
+        @simd ivdep for i in 1:n
             h = table[i, k]
             gamma[i, 1] = muladd(h, a, gamma[i, 1])
             gamma[i, 2] = muladd(h, b, gamma[i, 2])
             gamma[i, 3] = muladd(h, c, gamma[i, 3])
         end
     end
-    profile.kind == POLYNOMIAL && trim_polynomial!(gamma, profile.degree)
     return finish_coefficients!(set)
-end
-
-# The derivatives of a polynomial end earlier; what rounding left there would be taken for a tail.
-function trim_polynomial!(gamma, degree)
-    for j in 1:3, n in max(degree - j + 2, 0):size(gamma, 1)-1
-        gamma[n+1, j] = 0
-    end
 end
 
 # Panels narrow enough for Hermite polynomials of the highest degree, whose waves have the length 2 pi/sqrt(n).

@@ -20,12 +20,17 @@ mutable struct Profile
     breaks::Vector{Float64}
     kinks::Vector{Float64}
     jumps::Vector{Float64}
+    coefficients::Vector{Float64}    # kind POLYNOMIAL
+    series::Vector{Float64}          # scratch of polynomial_series!
 end
 
-Profile(::typeof(relu)) = Profile(relu, RELU, 1.0, 0.0, -1, [0.0], [0.0], [1.0])
+Profile(f, kind, scale, offset, breaks, kinks, jumps) =
+    Profile(f, kind, scale, offset, -1, breaks, kinks, jumps, Float64[], Float64[])
+
+Profile(::typeof(relu)) = Profile(relu, RELU, 1.0, 0.0, [0.0], [0.0], [1.0])
 Profile(::typeof(sigmoid2)) = general_profile(sigmoid2, CDF, 2.0, -1.0)
 Profile(::typeof(normal_cdf)) = general_profile(normal_cdf, CDF, 1.0, 0.0)
-Profile(::typeof(exp)) = Profile(exp, EXPONENTIAL, 1.0, 0.0, -1, Float64[], Float64[], Float64[])
+Profile(::typeof(exp)) = Profile(exp, EXPONENTIAL, 1.0, 0.0, Float64[], Float64[], Float64[])
 Profile(::typeof(identity)) = polynomial_profile(identity, 1)
 Profile(::typeof(square)) = polynomial_profile(square, 2)
 Profile(::typeof(cube)) = polynomial_profile(cube, 3)
@@ -33,12 +38,15 @@ Profile(::typeof(cube)) = polynomial_profile(cube, 3)
 Profile(f::Poly{N}) where {N} = N <= 17 ? polynomial_profile(f, N - 1) : general_profile(f, GENERAL, 1.0, 0.0)
 Profile(f) = general_profile(f, GENERAL, 1.0, 0.0)
 
-polynomial_profile(f, degree) = Profile(f, POLYNOMIAL, 1.0, 0.0, degree, Float64[], Float64[], Float64[])
+function polynomial_profile(f, degree)
+    a = polynomial_coefficients(f)
+    return Profile(f, POLYNOMIAL, 1.0, 0.0, degree, Float64[], Float64[], Float64[], a, zero(a))
+end
 
 function general_profile(f, kind, scale, offset)
     breaks = resolved_intervals(f)
     kinks, jumps = find_kinks(f, breaks)
-    return Profile(f, kind, scale, offset, -1, breaks, kinks, jumps)
+    return Profile(f, kind, scale, offset, breaks, kinks, jumps)
 end
 
 const FARTHEST = 16384.0

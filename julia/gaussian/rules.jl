@@ -134,7 +134,6 @@ cannot all agree by chance.
 """
 function fit_uniform!(rule::Rule, profile::Profile, m::Float64, r::Float64)
     evaluate!(profile, rule, m, r)
-    profile.kind == POLYNOMIAL && return true
     isempty(profile.kinks) || return r == 0
     return alternates(rule.v0, rule) && alternates(rule.v1, rule) && alternates(rule.v2, rule)
 end

@@ -20,6 +20,7 @@ function single!(e::Matrix{Float64}, s::Singles, profile::Profile, m::Float64, r
     r == 0 && return single_constant!(e, profile, m)
     profile.kind == RELU && return single_relu!(e, m, r)
     profile.kind == CDF && return single_cdf!(e, profile, m, r)
+    profile.kind == POLYNOMIAL && return single_polynomial!(e, profile, m, r)
     profile.kind == EXPONENTIAL && return single_exponential!(e, m, r)
     fit_uniform!(s.coarse, profile, m, r) && return sum_single!(e, s.coarse, profile, m, r)
     fit_uniform!(s.fine, profile, m, r) && return sum_single!(e, s.fine, profile, m, r)
