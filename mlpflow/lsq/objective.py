@@ -58,6 +58,8 @@ class Objective:
     reduction : {"mean", "sum"}, default "mean"
         "sum" leaves out 1 / N_k.
     processes : Processes, optional
+    choices : dict, optional
+        Jacobian methods found before, by the code of the residual function; added to.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class Objective:
         memory: float = 256e6,
         reduction: str = "mean",
         processes: Processes | None = None,
+        choices: dict[object, JacobianMethod] | None = None,
     ) -> None:
         self.parameters = parameters
         self.residuals = residuals
@@ -80,7 +83,8 @@ class Objective:
         self.processes = processes or Processes(False)
         self.evaluations = 0
         self.linearizations = 0
-        self._methods: dict[tuple[int, bool], JacobianMethod] = {}
+        self._choices: dict[object, JacobianMethod] = {} if choices is None else choices
+        self._methods: dict[int, JacobianMethod] = {}
         self._needs_graph: set[int] = set()
         self._counts: dict[int, list[int]] = {}
         self._widths: dict[int, int] = {}
@@ -225,7 +229,7 @@ class Objective:
         self.processes.combine(system)
         methods = {
             f"{self.residuals[number].name} {number}": f"{method.name}: {method.reason}"
-            for (number, _), method in self._methods.items()
+            for number, method in self._methods.items()
         }
         return Linearization(float(loss[0]), system, int(loss[1]), methods)
 
@@ -234,15 +238,22 @@ class Objective:
         return max(1, min(_CACHED_ROWS, by_memory))
 
     def _method(self, number: int, inputs: Sequence[torch.Tensor]) -> JacobianMethod:
-        training = self.parameters.module is not None and self.parameters.module.training
-        key = (number, training)
-        if key not in self._methods:
-            residual = self.residuals[number]
+        residual = self.residuals[number]
+        module = self.parameters.module
+        key = (
+            getattr(residual.function, "__code__", residual.function),
+            residual.coupled,
+            residual.criterion.labelled,
+            tuple(tensor.shape[1:] for tensor in inputs),
+            module is not None and module.training,
+        )
+        if key not in self._choices:
             small = inputs
             if residual.sliced and inputs:
                 small = [tensor[:256] for tensor in inputs]
-            self._methods[key] = choose(self.parameters, residual, small, self.jacobian)
-        return self._methods[key]
+            self._choices[key] = choose(self.parameters, residual, small, self.jacobian)
+        self._methods[number] = self._choices[key]
+        return self._choices[key]
 
     def rows(self, blocks: list[Block]) -> int:
         """Residuals of all functions and processes together; those not called yet are estimated."""
@@ -300,6 +311,22 @@ class Objective:
         for scale, block in self._graphs():
             along = self._along(block, v)
             out += self._transpose(block, scale * _pull_rows(block, _push_rows(block, along)))
+        return self.processes.sum(out)
+
+    def pull_second_difference(
+        self, ahead: torch.Tensor, behind: torch.Tensor, h: float
+    ) -> torch.Tensor:
+        """B^T (u(+h) - 2 u + u(-h)) / h^2 from two `residual_vector` around the present point."""
+        out = torch.zeros(len(self.parameters), dtype=torch.float64, device=ahead.device)
+        start = 0
+        for scale, block in self._graphs():
+            u = scale**0.5 * block.rows.residuals
+            stop = start + u.numel()
+            sides = (ahead[start:stop] + behind[start:stop]).reshape(u.shape)
+            start = stop
+            out += self._transpose(
+                block, scale**0.5 * _pull_rows(block, (sides - 2 * u) / h**2)
+            )
         return self.processes.sum(out)
 
     def _graphs(self) -> Iterator[tuple[float, Block]]:

@@ -97,7 +97,7 @@ class ParameterVector:
         lead = values.shape[:-1]
         pieces = values.split(self.sizes, dim=-1)
         return [
-            piece.reshape(*lead, *tensor.shape)
+            piece.reshape((*lead, *tensor.shape))
             for piece, tensor in zip(pieces, self.tensors, strict=True)
         ]
 

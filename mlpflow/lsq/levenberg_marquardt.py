@@ -1,0 +1,290 @@
+"""The Levenberg-Marquardt method on residuals of any torch module."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from .damping import DAMPING, Damping
+from .geodesic import acceleration
+from .objective import Linearization, Objective
+from .optimizer import LeastSquaresOptimizer, Step
+from .parameters import Source
+from .status import LsqStatus
+
+__all__ = ["LevenbergMarquardt"]
+
+_EPS = torch.finfo(torch.float64).eps
+# Below this share of the loss a predicted reduction drowns in the rounding of the loss itself.
+_NOISE = 1e-13
+
+
+@dataclass
+class _Trial:
+    """A step, what the model promises, and the loss it led to."""
+
+    d: torch.Tensor
+    predicted: float
+    loss: float = math.inf
+
+    def ratio(self, before: float) -> float:
+        return (before - self.loss) / self.predicted if self.predicted > 0 else -math.inf
+
+
+class LevenbergMarquardt(LeastSquaresOptimizer):
+    """Damped Gauss-Newton steps, ``(B^T B + lambda D^2) d = -B^T u``.
+
+    Parameters
+    ----------
+    params : Module, iterable of Tensor, or dict of name to Tensor
+        A module is best: it lets the Jacobian choose among all its methods.
+    damping : {"nielsen", "marquardt", "trust_region"} or Damping, default "nielsen"
+        How lambda follows success.
+    scaling : {"identity", "diagonal"}, default "identity"
+        D = I, or the largest column norms of B so far (More 1978): then nothing depends on the units
+        of the parameters.
+    acceptance : {"gain", "descent", "uphill"}, default "gain"
+        "gain": at least 1e-4 of the predicted reduction. "descent": any reduction. "uphill": also
+        ``(1 - cos)^2 loss <= best loss`` with the angle to the last step (Transtrum & Sethna 2012).
+    geodesic : bool, default False
+        Add the second-order correction along the step (Transtrum & Sethna 2012): two more
+        evaluations a trial, fewer steps in curved valleys.
+    bounds : (lower, upper) or dict of name to (lower, upper), optional
+    max_trials : int, default 40
+        Trials a step: every rejection raises lambda, with the same Jacobian.
+    jacobian : str, default "auto"
+        Or "recorded", "forward", "per_sample", "reverse".
+    solver : {"auto", "qr", "normal", "dual"}, default "auto"
+    memory : float, default 256e6
+        Bytes for pieces of Jacobian and graph beside the system itself.
+    reduction : {"mean", "sum"}, default "mean"
+        Over the samples of each residual.
+    distributed : bool, default True
+        Sum over the ranks of an initialised `torch.distributed`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from mlpflow import lsq
+    >>> p = torch.tensor([-1.1, 2.5], dtype=torch.float64, requires_grad=True)
+    >>> opt = lsq.LevenbergMarquardt([p])
+    >>> for _ in range(10):
+    ...     step = opt.step(lambda: torch.stack([1 - p[0], 10 * (p[1] - p[0] ** 2)]))
+    >>> step.loss < 1e-20
+    True
+    """
+
+    def __init__(
+        self,
+        params: Source,
+        *,
+        damping: str | Damping = "nielsen",
+        scaling: str = "identity",
+        acceptance: str = "gain",
+        geodesic: bool = False,
+        bounds: Any = None,
+        max_trials: int = 40,
+        jacobian: str = "auto",
+        solver: str = "auto",
+        memory: float = 256e6,
+        reduction: str = "mean",
+        distributed: bool = True,
+    ) -> None:
+        super().__init__(
+            params,
+            bounds=bounds,
+            jacobian=jacobian,
+            solver=solver,
+            memory=memory,
+            reduction=reduction,
+            distributed=distributed,
+        )
+        if isinstance(damping, str) and damping not in DAMPING:
+            raise ValueError(f"damping must be one of {sorted(DAMPING)}, got {damping!r}")
+        if scaling not in ("identity", "diagonal"):
+            raise ValueError(f"scaling must be 'identity' or 'diagonal', got {scaling!r}")
+        if acceptance not in ("gain", "descent", "uphill"):
+            raise ValueError(f"acceptance must be 'gain', 'descent' or 'uphill', got {acceptance!r}")
+        if max_trials < 1:
+            raise ValueError(f"max_trials must be at least 1, got {max_trials}")
+        self.damping = DAMPING[damping]() if isinstance(damping, str) else damping
+        self.scaling, self.acceptance, self.geodesic = scaling, acceptance, geodesic
+        self.max_trials = int(max_trials)
+        self._scale: torch.Tensor | None = None
+        self._last_step: torch.Tensor | None = None
+        self._best_loss = math.inf
+        self._polish = math.inf
+
+    def step(self, residuals: object) -> Step:
+        """Linearise once, then try steps until one is accepted.
+
+        Parameters
+        ----------
+        residuals : callable, Residual, or list of these
+            A callable without arguments returns a tensor or a list of tensors.
+
+        Raises
+        ------
+        ValueError
+            Where the residuals are not finite at the present parameters, or of the wrong form.
+        """
+        objective = self.objective(residuals)
+        self._start(objective)
+        x = self.parameters.read()
+        now = self.linearize(objective)
+        gradient = now.system.gradient
+        if not bool(torch.isfinite(gradient).all()):
+            return self._report(now, None, 0, LsqStatus.nonfinite)
+        self._best_loss = min(self._best_loss, now.loss)
+        free = None if self.bounds is None else self.bounds.free(x, gradient)
+        moving = gradient if free is None else gradient[free]
+        if not moving.numel() or float(moving.abs().max()) == 0.0:
+            return self._report(now, None, 0, LsqStatus.gradient)
+        self._update_scale(now)
+        return self._try(objective, now, x, free)
+
+    def _update_scale(self, now: Linearization) -> None:
+        squares = now.system.column_squares()
+        if self.scaling == "diagonal":
+            norms = squares.sqrt()
+            norms = norms.clamp(min=1e-12 * float(norms.max()) + 1e-300)
+            self._scale = norms if self._scale is None else torch.maximum(norms, self._scale)
+            squares = squares / self._scale.square()
+        self.damping.start(float(squares.max()))
+
+    def _try(
+        self, objective: Objective, now: Linearization, x: torch.Tensor, free: torch.Tensor | None
+    ) -> Step:
+        """Trials with more and more damping."""
+        trial: _Trial | None = None
+        for count in range(1, self.max_trials + 1):
+            d = self._candidate(objective, now, x, free)
+            if d is None:
+                self.damping.rejected()
+                continue
+            trial = _Trial(d, self._predicted(now, d))
+            if trial.predicted <= _NOISE * now.loss:
+                return self._finish(objective, now, x, free, trial, count)
+            self._polish = math.inf
+            self.parameters.write(x + d)
+            trial.loss = self.evaluate(objective)
+            if self._accepts(now, trial):
+                self.damping.accepted(trial.ratio(now.loss))
+                self._last_step = d
+                return self._report(now, trial, count)
+            self.damping.rejected()
+            if _relative(d, x) <= _EPS:
+                self.parameters.write(x)
+                return self._report(now, None, count, LsqStatus.step, trial)
+        self.parameters.write(x)
+        return self._report(now, None, self.max_trials, LsqStatus.stalled, trial)
+
+    def _candidate(
+        self, objective: Objective, now: Linearization, x: torch.Tensor, free: torch.Tensor | None
+    ) -> torch.Tensor | None:
+        assert self.damping.value is not None
+        d = now.system.solve(self.damping.value, self._scale, free)
+        if d is None:
+            return None
+        if self.geodesic:
+            d = d + acceleration(objective, now, x, d, self.damping.value, self._scale, free)
+        self.processes.from_first(d)
+        return d if self.bounds is None else self.bounds.clip(x + d) - x
+
+    def _predicted(self, now: Linearization, d: torch.Tensor) -> float:
+        """The reduction of |u + B d|^2."""
+        return -2 * float(now.system.gradient @ d) - now.system.curvature(d)
+
+    def _accepts(self, now: Linearization, trial: _Trial) -> bool:
+        if not math.isfinite(trial.loss):
+            return False
+        if self.acceptance == "descent":
+            return trial.loss < now.loss
+        if trial.ratio(now.loss) > 1e-4 and trial.loss < now.loss:
+            return True
+        if self.acceptance == "gain" or self._last_step is None:
+            return False
+        both = float(trial.d.norm() * self._last_step.norm())
+        cosine = float(trial.d @ self._last_step) / both if both > 0 else 0.0
+        return (1 - cosine) ** 2 * trial.loss <= self._best_loss
+
+    def _finish(
+        self,
+        objective: Objective,
+        now: Linearization,
+        x: torch.Tensor,
+        free: torch.Tensor | None,
+        trial: _Trial,
+        count: int,
+    ) -> Step:
+        """Where the loss cannot tell any more: undamped steps as long as they become shorter.
+
+        The parameters are then known to about sqrt(eps) by the loss, but to eps by the gradient.
+        """
+        size = _relative(trial.d, x)
+        plain = now.system.solve(0.0, None, free)
+        if plain is not None and self.bounds is not None:
+            plain = self.bounds.clip(x + plain) - x
+        if plain is not None and self._predicted(now, plain) <= 1e3 * _NOISE * now.loss:
+            trial = _Trial(plain, self._predicted(now, plain))
+            size = _relative(plain, x)
+        if size > 0.5 * self._polish or size == 0.0:
+            return self._report(now, None, count, LsqStatus.step, trial)
+        self._polish = size
+        self.parameters.write(x + trial.d)
+        trial.loss = self.evaluate(objective)
+        if not trial.loss <= now.loss * (1 + 1e-9):
+            self.parameters.write(x)
+            return self._report(now, None, count, LsqStatus.step, trial)
+        done = LsqStatus.step if size <= 4 * _EPS else None
+        return self._report(now, trial, count, done)
+
+    def _report(
+        self,
+        now: Linearization,
+        taken: _Trial | None,
+        trials: int,
+        status: LsqStatus | None = None,
+        last: _Trial | None = None,
+    ) -> Step:
+        last = taken or last
+        value = self.damping.value
+        return Step(
+            loss=now.loss if taken is None else taken.loss,
+            previous_loss=now.loss,
+            accepted=taken is not None,
+            damping=math.nan if value is None else value,
+            gain_ratio=math.nan if last is None else last.ratio(now.loss),
+            step_norm=0.0 if taken is None else float(taken.d.norm()),
+            gradient_norm=2 * float(now.system.gradient.abs().max()),
+            trials=trials,
+            status=status,
+            jacobian=now.methods,
+            solver=now.system.name,
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Damping, scaling and the last step beside the counters."""
+        return super().state_dict() | {
+            "damping": self.damping.state(),
+            "scale": self._scale,
+            "last_step": self._last_step,
+            "best_loss": self._best_loss,
+            "polish": self._polish,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from `state_dict`."""
+        super().load_state_dict(state)
+        for name, value in state["damping"].items():
+            setattr(self.damping, name, value)
+        self._scale, self._last_step = state["scale"], state["last_step"]
+        self._best_loss, self._polish = state["best_loss"], state["polish"]
+
+
+def _relative(d: torch.Tensor, x: torch.Tensor) -> float:
+    """The largest step of an entry relative to the entry."""
+    return float((d.abs() / x.abs().clamp(min=1e-300)).max())
