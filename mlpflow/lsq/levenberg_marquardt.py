@@ -117,6 +117,7 @@ class LevenbergMarquardt(LeastSquaresOptimizer):
         self._last_step: torch.Tensor | None = None
         self._best_loss = math.inf
         self._polish = math.inf
+        self._stagnant = 0
 
     def step(self, residuals: object) -> Step:
         """Linearise once, then try steps until one is accepted.
@@ -143,17 +144,18 @@ class LevenbergMarquardt(LeastSquaresOptimizer):
         moving = gradient if free is None else gradient[free]
         if not moving.numel() or float(moving.abs().max()) == 0.0:
             return self._report(now, None, 0, LsqStatus.gradient)
-        self._update_scale(now)
+        self._update_scale(now, x)
         return self._try(objective, now, x, free)
 
-    def _update_scale(self, now: Linearization) -> None:
+    def _update_scale(self, now: Linearization, x: torch.Tensor) -> None:
         squares = now.system.column_squares()
         if self.scaling == "diagonal":
             norms = squares.sqrt()
             norms = norms.clamp(min=1e-12 * float(norms.max()) + 1e-300)
             self._scale = norms if self._scale is None else torch.maximum(norms, self._scale)
             squares = squares / self._scale.square()
-        self.damping.start(float(squares.max()))
+        length = x if self._scale is None else x * self._scale
+        self.damping.start(float(squares.max()), float(length.norm()))
 
     def _try(
         self, objective: Objective, now: Linearization, x: torch.Tensor, free: torch.Tensor | None
@@ -161,21 +163,22 @@ class LevenbergMarquardt(LeastSquaresOptimizer):
         """Trials with more and more damping."""
         trial: _Trial | None = None
         for count in range(1, self.max_trials + 1):
-            d = self._candidate(objective, now, x, free)
+            d, predicted = self._candidate(objective, now, x, free)
             if d is None:
-                self.damping.rejected()
+                self.damping.rejected(-math.inf, math.inf)
                 continue
-            trial = _Trial(d, self._predicted(now, d))
+            length = float((d if self._scale is None else d * self._scale).norm())
+            trial = _Trial(d, predicted)
             if trial.predicted <= _NOISE * now.loss:
                 return self._finish(objective, now, x, free, trial, count)
-            self._polish = math.inf
+            self._polish, self._stagnant = math.inf, 0
             self.parameters.write(x + d)
             trial.loss = self.evaluate(objective)
             if self._accepts(now, trial):
-                self.damping.accepted(trial.ratio(now.loss))
+                self.damping.accepted(trial.ratio(now.loss), length)
                 self._last_step = d
                 return self._report(now, trial, count)
-            self.damping.rejected()
+            self.damping.rejected(trial.ratio(now.loss), length)
             if _relative(d, x) <= _EPS:
                 self.parameters.write(x)
                 return self._report(now, None, count, LsqStatus.step, trial)
@@ -184,15 +187,22 @@ class LevenbergMarquardt(LeastSquaresOptimizer):
 
     def _candidate(
         self, objective: Objective, now: Linearization, x: torch.Tensor, free: torch.Tensor | None
-    ) -> torch.Tensor | None:
-        assert self.damping.value is not None
-        d = now.system.solve(self.damping.value, self._scale, free)
+    ) -> tuple[torch.Tensor | None, float]:
+        """The step, and the reduction that the model of the residuals promises."""
+        shift = self.damping.propose(now.system, self._scale, free)
+        d = now.system.solve(shift, self._scale, free)
         if d is None:
-            return None
-        if self.geodesic:
-            d = d + acceleration(objective, now, x, d, self.damping.value, self._scale, free)
+            return None, 0.0
         self.processes.from_first(d)
-        return d if self.bounds is None else self.bounds.clip(x + d) - x
+        if self.bounds is not None:
+            d = self.bounds.clip(x + d) - x
+        predicted = self._predicted(now, d)
+        # Where rounding decides, a correction by differences is noise.
+        if self.geodesic and predicted > 1e-8 * now.loss:
+            d = d + acceleration(objective, now, x, d, shift, self._scale, free)
+            d = self.processes.from_first(d)
+            d = d if self.bounds is None else self.bounds.clip(x + d) - x
+        return d, predicted
 
     def _predicted(self, now: Linearization, d: torch.Tensor) -> float:
         """The reduction of |u + B d|^2."""
@@ -231,9 +241,11 @@ class LevenbergMarquardt(LeastSquaresOptimizer):
         if plain is not None and self._predicted(now, plain) <= 1e3 * _NOISE * now.loss:
             trial = _Trial(plain, self._predicted(now, plain))
             size = _relative(plain, x)
-        if size > 0.5 * self._polish or size == 0.0:
+        # Gauss-Newton steps shrink linearly here, slowly where the residuals stay large.
+        self._stagnant = 0 if size < 0.9 * self._polish else self._stagnant + 1
+        if self._stagnant >= 3 or size == 0.0:
             return self._report(now, None, count, LsqStatus.step, trial)
-        self._polish = size
+        self._polish = min(size, self._polish)
         self.parameters.write(x + trial.d)
         trial.loss = self.evaluate(objective)
         if not trial.loss <= now.loss * (1 + 1e-9):

@@ -35,6 +35,7 @@ class System:
     def __init__(self, size: int, device: torch.device) -> None:
         self.size = size
         self.gradient = torch.zeros(size, dtype=torch.float64, device=device)
+        self._secular: tuple[object, tuple[torch.Tensor, torch.Tensor]] | None = None
 
     def add(self, B: torch.Tensor, u: torch.Tensor) -> None:
         """Rows B (R, P) and residuals u (R,); the buffers stay the caller's."""
@@ -84,6 +85,26 @@ class System:
     def spectrum(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Eigenvalues of B^T B, ascending, and vectors: for covariances and ranks."""
         raise NotImplementedError
+
+    def secular(
+        self, scale: torch.Tensor | None = None, free: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Eigenvalues e and parts c with |D d(lambda)|^2 = sum (c / (e + lambda))^2."""
+        key = (id(scale), None if free is None else bytes(free.cpu().numpy().tobytes()))
+        if self._secular is None or self._secular[0] != key:
+            self._secular = (key, self._eigenparts(scale, free))
+        return self._secular[1]
+
+    def _eigenparts(
+        self, scale: torch.Tensor | None, free: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        raise NotImplementedError
+
+    def _scaled_gradient(
+        self, scale: torch.Tensor | None, free: torch.Tensor | None
+    ) -> torch.Tensor:
+        g = self.gradient if scale is None else self.gradient / scale
+        return g if free is None else g[free]
 
 
 def _diagonal(size: int, damping: float, scale: torch.Tensor | None) -> torch.Tensor:
@@ -164,6 +185,17 @@ class NormalSystem(System):
             return None
         d = torch.cholesky_solve(-g.unsqueeze(1), factor).squeeze(1)
         return _usable(_spread(d, free))
+
+    def _eigenparts(
+        self, scale: torch.Tensor | None, free: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        if scale is None and free is None:
+            values, vectors = self.spectrum()
+        else:
+            matrix = self.matrix if scale is None else self.matrix / (scale * scale.unsqueeze(1))
+            matrix = matrix if free is None else matrix[free][:, free]
+            values, vectors = torch.linalg.eigh(matrix)
+        return values.clamp(min=0), vectors.T @ self._scaled_gradient(scale, free)
 
     def _from_eigen(self, gradient: torch.Tensor, damping: float) -> torch.Tensor | None:
         values, vectors = self.spectrum()
@@ -257,11 +289,23 @@ class TriangularSystem(System):
         d = torch.linalg.solve_triangular(R, half, upper=True).squeeze(1)
         return _usable(_spread(d, free))
 
+    def _eigenparts(
+        self, scale: torch.Tensor | None, free: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        matrix = self._matrix if scale is None else self._matrix / scale
+        return _from_rows(matrix if free is None else matrix[:, free], self.triangle[:, self.size])
+
     def spectrum(self) -> tuple[torch.Tensor, torch.Tensor]:
         _, singular, vectors = torch.linalg.svd(self._matrix, full_matrices=True)
         values = torch.zeros(self.size, dtype=torch.float64, device=singular.device)
         values[: len(singular)] = singular.square()
         return values.flip(0), vectors.flip(0).T
+
+
+def _from_rows(rows: torch.Tensor, u: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Eigenvalues of rows^T rows that are not 0, and the parts of rows^T u along their vectors."""
+    left, singular, _ = torch.linalg.svd(rows, full_matrices=False)
+    return singular.square(), singular * (left.T @ u)
 
 
 def _triangular_step(stacked: torch.Tensor, free: torch.Tensor | None) -> torch.Tensor | None:
@@ -380,6 +424,12 @@ class RowSystem(System):
         kernel = rows @ rows.T
         self._kernel = (None, kernel) if weight is None else None
         return kernel
+
+    def _eigenparts(
+        self, scale: torch.Tensor | None, free: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        rows = self.rows if scale is None else self.rows / scale
+        return _from_rows(rows if free is None else rows[:, free], self.residuals)
 
     def spectrum(self) -> tuple[torch.Tensor, torch.Tensor]:
         _, singular, vectors = torch.linalg.svd(self.rows, full_matrices=True)
