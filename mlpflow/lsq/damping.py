@@ -54,6 +54,11 @@ class Damping:
     def _set(self, value: float) -> None:
         self.value = min(max(value, self.lowest), self.highest)
 
+    def loosen(self) -> None:
+        """Where the steps have become too short for the loss to tell."""
+        assert self.value is not None
+        self._set(self.value / 100)
+
     def state(self) -> dict[str, Any]:
         return dict(vars(self))
 
@@ -162,6 +167,10 @@ class Radius(Damping):
         elif ratio > 0.75:
             self.radius = max(self.radius, 2 * length) if not self.inside else self.radius
 
+    def loosen(self) -> None:
+        assert self.radius is not None
+        self.radius *= 10
+
     def rejected(self, ratio: float, length: float) -> None:
         assert self.radius is not None
         self.radius = self.shrink * min(length, self.radius)
@@ -173,14 +182,10 @@ def _root(values: torch.Tensor, parts: torch.Tensor, radius: float) -> float:
     |d|^2 = sum (parts / (values + lambda))^2; Newton on 1/|d| - 1/radius (Hebden 1973, More 1978),
     which converges from the left, safeguarded by bisection.
     """
-    floor = len(values) * torch.finfo(torch.float64).eps * float(values.max())
-
     def length(shift: float) -> tuple[float, float]:
-        small = values + shift
-        quotient = torch.where(small > floor, parts / small.clamp(min=1e-300), 0.0)
-        square = float(quotient.square().sum())
-        slope = float(torch.where(small > floor, quotient.square() / small.clamp(min=1e-300), 0.0).sum())
-        return math.sqrt(square), slope
+        shifted = (values + shift).clamp(min=1e-300)
+        squares = (parts / shifted).square()
+        return math.sqrt(float(squares.sum())), float((squares / shifted).sum())
 
     norm, slope = length(0.0)
     if norm <= 1.0001 * radius or not math.isfinite(norm):

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from .damping import DAMPING, Damping
+from .damping import DAMPING, Damping, Nielsen, Radius
 from .geodesic import acceleration
 from .objective import Linearization, Objective
 from .optimizer import LeastSquaresOptimizer, Step
@@ -20,6 +20,8 @@ __all__ = ["LevenbergMarquardt"]
 _EPS = torch.finfo(torch.float64).eps
 # Below this share of the loss a predicted reduction drowns in the rounding of the loss itself.
 _NOISE = 1e-13
+# A radius needs the eigenvalues of every system: cheap beside the rest for few parameters.
+_RADIUS_PARAMETERS = 100
 
 
 @dataclass
@@ -41,9 +43,10 @@ class LevenbergMarquardt(LeastSquaresOptimizer):
     ----------
     params : Module, iterable of Tensor, or dict of name to Tensor
         A module is best: it lets the Jacobian choose among all its methods.
-    damping : {"nielsen", "marquardt", "trust_region"} or Damping, default "nielsen"
-        How lambda follows success.
-    scaling : {"identity", "diagonal"}, default "identity"
+    damping : {"auto", "nielsen", "marquardt", "trust_region", "radius"} or Damping, default "auto"
+        How lambda follows success. "auto": "radius" with diagonal scaling up to 100 parameters, then
+        "nielsen" with the identity; and that, too, where the radius collapsed in a valley.
+    scaling : {"auto", "identity", "diagonal"}, default "auto"
         D = I, or the largest column norms of B so far (More 1978): then nothing depends on the units
         of the parameters.
     acceptance : {"gain", "descent", "uphill"}, default "gain"
@@ -81,8 +84,8 @@ class LevenbergMarquardt(LeastSquaresOptimizer):
         self,
         params: Source,
         *,
-        damping: str | Damping = "nielsen",
-        scaling: str = "identity",
+        damping: str | Damping = "auto",
+        scaling: str = "auto",
         acceptance: str = "gain",
         geodesic: bool = False,
         bounds: Any = None,
@@ -102,15 +105,21 @@ class LevenbergMarquardt(LeastSquaresOptimizer):
             reduction=reduction,
             distributed=distributed,
         )
-        if isinstance(damping, str) and damping not in DAMPING:
-            raise ValueError(f"damping must be one of {sorted(DAMPING)}, got {damping!r}")
-        if scaling not in ("identity", "diagonal"):
-            raise ValueError(f"scaling must be 'identity' or 'diagonal', got {scaling!r}")
+        if isinstance(damping, str) and damping not in ("auto", *DAMPING):
+            raise ValueError(f"damping must be 'auto' or one of {sorted(DAMPING)}, got {damping!r}")
+        if scaling not in ("auto", "identity", "diagonal"):
+            raise ValueError(f"scaling must be 'auto', 'identity' or 'diagonal', got {scaling!r}")
         if acceptance not in ("gain", "descent", "uphill"):
             raise ValueError(f"acceptance must be 'gain', 'descent' or 'uphill', got {acceptance!r}")
         if max_trials < 1:
             raise ValueError(f"max_trials must be at least 1, got {max_trials}")
+        few = len(self.parameters) <= _RADIUS_PARAMETERS
+        self._second_wind = damping == "auto" and few
+        if damping == "auto":
+            damping = "radius" if few else "nielsen"
         self.damping = DAMPING[damping]() if isinstance(damping, str) else damping
+        if scaling == "auto":
+            scaling = "diagonal" if isinstance(self.damping, Radius) else "identity"
         self.scaling, self.acceptance, self.geodesic = scaling, acceptance, geodesic
         self.max_trials = int(max_trials)
         self._scale: torch.Tensor | None = None
@@ -162,6 +171,7 @@ class LevenbergMarquardt(LeastSquaresOptimizer):
     ) -> Step:
         """Trials with more and more damping."""
         trial: _Trial | None = None
+        failures = loosened = 0
         for count in range(1, self.max_trials + 1):
             d, predicted = self._candidate(objective, now, x, free)
             if d is None:
@@ -170,7 +180,14 @@ class LevenbergMarquardt(LeastSquaresOptimizer):
             length = float((d if self._scale is None else d * self._scale).norm())
             trial = _Trial(d, predicted)
             if trial.predicted <= _NOISE * now.loss:
-                return self._finish(objective, now, x, free, trial, count)
+                final = self._undamped(now, x, free)
+                if final is None and not failures and loosened < 20:
+                    self.damping.loosen()
+                    loosened += 1
+                    continue
+                if final is None and self._second_wind:
+                    return self._switch(objective, now, x, free)
+                return self._finish(objective, now, x, free, trial, count, final)
             self._polish, self._stagnant = math.inf, 0
             self.parameters.write(x + d)
             trial.loss = self.evaluate(objective)
@@ -178,11 +195,16 @@ class LevenbergMarquardt(LeastSquaresOptimizer):
                 self.damping.accepted(trial.ratio(now.loss), length)
                 self._last_step = d
                 return self._report(now, trial, count)
+            failures += 1
             self.damping.rejected(trial.ratio(now.loss), length)
             if _relative(d, x) <= _EPS:
                 self.parameters.write(x)
+                if self._second_wind:
+                    return self._switch(objective, now, x, free)
                 return self._report(now, None, count, LsqStatus.step, trial)
         self.parameters.write(x)
+        if self._second_wind:
+            return self._switch(objective, now, x, free)
         return self._report(now, None, self.max_trials, LsqStatus.stalled, trial)
 
     def _candidate(
@@ -221,6 +243,18 @@ class LevenbergMarquardt(LeastSquaresOptimizer):
         cosine = float(trial.d @ self._last_step) / both if both > 0 else 0.0
         return (1 - cosine) ** 2 * trial.loss <= self._best_loss
 
+    def _undamped(
+        self, now: Linearization, x: torch.Tensor, free: torch.Tensor | None
+    ) -> _Trial | None:
+        """The Gauss-Newton step where it, too, promises less than the loss can tell."""
+        d = now.system.solve(0.0, None, free)
+        if d is None:
+            return None
+        self.processes.from_first(d)
+        d = d if self.bounds is None else self.bounds.clip(x + d) - x
+        trial = _Trial(d, self._predicted(now, d))
+        return trial if trial.predicted <= 1e3 * _NOISE * now.loss else None
+
     def _finish(
         self,
         objective: Objective,
@@ -229,18 +263,15 @@ class LevenbergMarquardt(LeastSquaresOptimizer):
         free: torch.Tensor | None,
         trial: _Trial,
         count: int,
+        final: _Trial | None,
     ) -> Step:
         """Where the loss cannot tell any more: undamped steps as long as they become shorter.
 
         The parameters are then known to about sqrt(eps) by the loss, but to eps by the gradient.
         """
+        if final is not None:
+            trial = final
         size = _relative(trial.d, x)
-        plain = now.system.solve(0.0, None, free)
-        if plain is not None and self.bounds is not None:
-            plain = self.bounds.clip(x + plain) - x
-        if plain is not None and self._predicted(now, plain) <= 1e3 * _NOISE * now.loss:
-            trial = _Trial(plain, self._predicted(now, plain))
-            size = _relative(plain, x)
         # Gauss-Newton steps shrink linearly here, slowly where the residuals stay large.
         self._stagnant = 0 if size < 0.9 * self._polish else self._stagnant + 1
         if self._stagnant >= 3 or size == 0.0:
@@ -253,6 +284,15 @@ class LevenbergMarquardt(LeastSquaresOptimizer):
             return self._report(now, None, count, LsqStatus.step, trial)
         done = LsqStatus.step if size <= 4 * _EPS else None
         return self._report(now, trial, count, done)
+
+    def _switch(
+        self, objective: Objective, now: Linearization, x: torch.Tensor, free: torch.Tensor | None
+    ) -> Step:
+        """From a collapsed radius to Nielsen's rule with the identity, once."""
+        self._second_wind = False
+        self.damping, self.scaling, self._scale = Nielsen(), "identity", None
+        self._update_scale(now, x)
+        return self._try(objective, now, x, free)
 
     def _report(
         self,
@@ -281,7 +321,11 @@ class LevenbergMarquardt(LeastSquaresOptimizer):
     def state_dict(self) -> dict[str, Any]:
         """Damping, scaling and the last step beside the counters."""
         return super().state_dict() | {
+            "rule": type(self.damping).__name__,
             "damping": self.damping.state(),
+            "scaling": self.scaling,
+            "second_wind": self._second_wind,
+            "stagnant": self._stagnant,
             "scale": self._scale,
             "last_step": self._last_step,
             "best_loss": self._best_loss,
@@ -291,6 +335,11 @@ class LevenbergMarquardt(LeastSquaresOptimizer):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from `state_dict`."""
         super().load_state_dict(state)
+        rules = {rule.__name__: rule for rule in DAMPING.values()}
+        if state["rule"] in rules and state["rule"] != type(self.damping).__name__:
+            self.damping = rules[state["rule"]]()
+        self.scaling, self._second_wind = state["scaling"], state["second_wind"]
+        self._stagnant = state["stagnant"]
         for name, value in state["damping"].items():
             setattr(self.damping, name, value)
         self._scale, self._last_step = state["scale"], state["last_step"]

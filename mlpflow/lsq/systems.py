@@ -195,7 +195,9 @@ class NormalSystem(System):
             matrix = self.matrix if scale is None else self.matrix / (scale * scale.unsqueeze(1))
             matrix = matrix if free is None else matrix[free][:, free]
             values, vectors = torch.linalg.eigh(matrix)
-        return values.clamp(min=0), vectors.T @ self._scaled_gradient(scale, free)
+        parts = vectors.T @ self._scaled_gradient(scale, free)
+        parts[values <= len(values) * _EPS * values[-1]] = 0.0
+        return values.clamp(min=0), parts
 
     def _from_eigen(self, gradient: torch.Tensor, damping: float) -> torch.Tensor | None:
         values, vectors = self.spectrum()
@@ -305,7 +307,9 @@ class TriangularSystem(System):
 def _from_rows(rows: torch.Tensor, u: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Eigenvalues of rows^T rows that are not 0, and the parts of rows^T u along their vectors."""
     left, singular, _ = torch.linalg.svd(rows, full_matrices=False)
-    return singular.square(), singular * (left.T @ u)
+    parts = singular * (left.T @ u)
+    parts[singular <= max(rows.shape) * _EPS * singular[0]] = 0.0
+    return singular.square(), parts
 
 
 def _triangular_step(stacked: torch.Tensor, free: torch.Tensor | None) -> torch.Tensor | None:
