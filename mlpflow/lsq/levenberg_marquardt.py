@@ -20,6 +20,8 @@ __all__ = ["LevenbergMarquardt"]
 _EPS = torch.finfo(torch.float64).eps
 # Below this share of the loss a predicted reduction drowns in the rounding of the loss itself.
 _NOISE = 1e-13
+# Relative error of the parameters at which the finish is over.
+_EXACT = 1e-13
 # A radius needs the eigenvalues of every system: cheap beside the rest for few parameters.
 _RADIUS_PARAMETERS = 100
 
@@ -127,6 +129,7 @@ class LevenbergMarquardt(LeastSquaresOptimizer):
         self._best_loss = math.inf
         self._polish = math.inf
         self._stagnant = 0
+        self._last_size = 0.0
 
     def step(self, residuals: object) -> Step:
         """Linearise once, then try steps until one is accepted.
@@ -193,7 +196,7 @@ class LevenbergMarquardt(LeastSquaresOptimizer):
             trial.loss = self.evaluate(objective)
             if self._accepts(now, trial):
                 self.damping.accepted(trial.ratio(now.loss), length)
-                self._last_step = d
+                self._last_step, self._last_size = d, _relative(d, x)
                 return self._report(now, trial, count)
             failures += 1
             self.damping.rejected(trial.ratio(now.loss), length)
@@ -272,9 +275,12 @@ class LevenbergMarquardt(LeastSquaresOptimizer):
         if final is not None:
             trial = final
         size = _relative(trial.d, x)
-        # Gauss-Newton steps shrink linearly here, slowly where the residuals stay large.
+        # Gauss-Newton steps shrink linearly here, slowly where the residuals stay large. What is left
+        # after a step is about the step times its ratio to the one before.
+        rate = min(size / self._last_size, 0.5) if self._last_size > 0 else 0.5
+        self._last_size = size
         self._stagnant = 0 if size < 0.9 * self._polish else self._stagnant + 1
-        if self._stagnant >= 3 or size == 0.0:
+        if self._stagnant >= 2 or size == 0.0:
             return self._report(now, None, count, LsqStatus.step, trial)
         self._polish = min(size, self._polish)
         self.parameters.write(x + trial.d)
@@ -282,7 +288,7 @@ class LevenbergMarquardt(LeastSquaresOptimizer):
         if not trial.loss <= now.loss * (1 + 1e-9):
             self.parameters.write(x)
             return self._report(now, None, count, LsqStatus.step, trial)
-        done = LsqStatus.step if size <= 4 * _EPS else None
+        done = LsqStatus.step if size * rate <= _EXACT else None
         return self._report(now, trial, count, done)
 
     def _switch(
@@ -330,6 +336,7 @@ class LevenbergMarquardt(LeastSquaresOptimizer):
             "last_step": self._last_step,
             "best_loss": self._best_loss,
             "polish": self._polish,
+            "last_size": self._last_size,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -344,6 +351,7 @@ class LevenbergMarquardt(LeastSquaresOptimizer):
             setattr(self.damping, name, value)
         self._scale, self._last_step = state["scale"], state["last_step"]
         self._best_loss, self._polish = state["best_loss"], state["polish"]
+        self._last_size = state["last_size"]
 
 
 def _relative(d: torch.Tensor, x: torch.Tensor) -> float:

@@ -134,6 +134,10 @@ class Objective:
         self._counts[number] = counts
         return counts
 
+    def sample_counts(self, number: int) -> list[int]:
+        """Samples of each block of a residual function, known after the first evaluation."""
+        return self._counts.get(number, [])
+
     def _loader_samples(self, residual: Residual) -> int:
         """By a pass of its own where none has been finished."""
         assert residual.loader is not None

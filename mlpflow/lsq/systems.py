@@ -86,6 +86,14 @@ class System:
         """Eigenvalues of B^T B, ascending, and vectors: for covariances and ranks."""
         raise NotImplementedError
 
+    def scaled_spectrum(self, unit: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Eigenvalues, ascending, and vectors of D^-1 B^T B D^-1 with D = diag(unit)."""
+        raise NotImplementedError
+
+    def rank_floor(self, rows: int) -> float:
+        """Eigenvalues below this share of the largest are rounding: singular values were squared."""
+        return (max(rows, self.size) * _EPS) ** 2
+
     def secular(
         self, scale: torch.Tensor | None = None, free: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -185,6 +193,13 @@ class NormalSystem(System):
             return None
         d = torch.cholesky_solve(-g.unsqueeze(1), factor).squeeze(1)
         return _usable(_spread(d, free))
+
+    def scaled_spectrum(self, unit: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        values, vectors = torch.linalg.eigh(self.matrix / (unit * unit.unsqueeze(1)))
+        return values.clamp(min=0), vectors
+
+    def rank_floor(self, rows: int) -> float:
+        return self.size * _EPS
 
     def _eigenparts(
         self, scale: torch.Tensor | None, free: torch.Tensor | None
@@ -297,11 +312,19 @@ class TriangularSystem(System):
         matrix = self._matrix if scale is None else self._matrix / scale
         return _from_rows(matrix if free is None else matrix[:, free], self.triangle[:, self.size])
 
+    def scaled_spectrum(self, unit: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return _row_spectrum(self._matrix / unit)
+
     def spectrum(self) -> tuple[torch.Tensor, torch.Tensor]:
-        _, singular, vectors = torch.linalg.svd(self._matrix, full_matrices=True)
-        values = torch.zeros(self.size, dtype=torch.float64, device=singular.device)
-        values[: len(singular)] = singular.square()
-        return values.flip(0), vectors.flip(0).T
+        return _row_spectrum(self._matrix)
+
+
+def _row_spectrum(rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Eigenvalues of rows^T rows, ascending, and vectors."""
+    _, singular, vectors = torch.linalg.svd(rows, full_matrices=True)
+    values = torch.zeros(rows.shape[1], dtype=torch.float64, device=singular.device)
+    values[: len(singular)] = singular.square()
+    return values.flip(0), vectors.flip(0).T
 
 
 def _from_rows(rows: torch.Tensor, u: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -435,8 +458,8 @@ class RowSystem(System):
         rows = self.rows if scale is None else self.rows / scale
         return _from_rows(rows if free is None else rows[:, free], self.residuals)
 
+    def scaled_spectrum(self, unit: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return _row_spectrum(self.rows / unit)
+
     def spectrum(self) -> tuple[torch.Tensor, torch.Tensor]:
-        _, singular, vectors = torch.linalg.svd(self.rows, full_matrices=True)
-        values = torch.zeros(self.size, dtype=torch.float64, device=singular.device)
-        values[: len(singular)] = singular.square()
-        return values.flip(0), vectors.flip(0).T
+        return _row_spectrum(self.rows)
