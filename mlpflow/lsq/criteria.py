@@ -40,6 +40,10 @@ class Criterion:
         """The sum over the samples, in float64."""
         raise NotImplementedError
 
+    def differentiable(self, z: torch.Tensor) -> torch.Tensor:
+        """The loss in its graph, where it needs no labels."""
+        raise NotImplementedError
+
     def rows(self, z: torch.Tensor, labels: torch.Tensor | None) -> Rows:
         """The loss with what its Gauss-Newton system needs."""
         raise NotImplementedError
@@ -69,6 +73,12 @@ class SumSquares(Criterion):
         if self.rho is None:
             return square.sum()
         return self.scale**2 * self.rho(square / self.scale**2)[0].sum()
+
+    def differentiable(self, z: torch.Tensor) -> torch.Tensor:
+        """The loss in z's precision, in its graph."""
+        if self.rho is None:
+            return z.square().sum()
+        return self.scale**2 * self.rho(z.square() / self.scale**2)[0].sum()
 
     def rows(self, z: torch.Tensor, labels: torch.Tensor | None = None) -> Rows:
         z = z.detach().to(torch.float64)

@@ -28,7 +28,7 @@ class GaussNewton(LeastSquaresOptimizer):
     globalization : {"line_search", "dogleg"}, default "line_search"
         Backtracking with quadratic interpolation and Armijo's condition; or a path from the steepest
         descent step to the Gauss-Newton step, cut at a radius (Powell 1970).
-    regularization : float, default 1e-12
+    regularization : float, default 1e-8
         r, relative to the largest entry of diag(B^T B): for rank-deficient Jacobians.
     radius : float, default 1.0
         The dogleg's first.
@@ -42,7 +42,7 @@ class GaussNewton(LeastSquaresOptimizer):
         params: Source,
         *,
         globalization: str = "line_search",
-        regularization: float = 1e-12,
+        regularization: float = 1e-8,
         radius: float = 1.0,
         max_trials: int = 40,
         bounds: Any = None,

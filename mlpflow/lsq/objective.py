@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from .distributed import Processes
-from .jacobian.choice import JacobianMethod, choose, evaluate
+from .jacobian.choice import Chunk, JacobianMethod, choose, evaluate
 from .parameters import ParameterVector
 from .residuals import Block, Residual
 from .systems import NormalSystem, RowSystem, System, TriangularSystem
@@ -211,22 +211,15 @@ class Objective:
         size, device = len(self.parameters), self.parameters.device
         loss = torch.zeros(2, dtype=torch.float64, device=device)
         system: System | None = None
-        for number, residual in enumerate(self.residuals):
-            for inputs in self._calls(residual, graph=True):
-                method = self._method(number, inputs)
-                blocks, chunks = evaluate(
-                    method, self.parameters, residual, inputs, self._rows_at_once()
-                )
-                blocks = self._checked(number, blocks, inputs)
-                scales = self._scales(number, blocks)
-                for scale, block in zip(scales, blocks, strict=True):
-                    loss[0] += scale * block.rows.loss
-                    loss[1] += block.rows.residuals.numel()
-                if system is None:
-                    system = self._system(blocks)
-                for chunk in chunks:
-                    root = scales[chunk.block] ** 0.5
-                    system.add(chunk.J.mul_(root), chunk.u * root)
+        for blocks, scales, chunks in self._passes():
+            for scale, block in zip(scales, blocks, strict=True):
+                loss[0] += scale * block.rows.loss
+                loss[1] += block.rows.residuals.numel()
+            if system is None:
+                system = self._system(blocks)
+            for chunk in chunks:
+                root = scales[chunk.block] ** 0.5
+                system.add(chunk.J.mul_(root), chunk.u * root)
         assert system is not None
         system.finish()
         self.processes.sum(loss)
@@ -236,6 +229,17 @@ class Objective:
             for number, method in self._methods.items()
         }
         return Linearization(float(loss[0]), system, int(loss[1]), methods)
+
+    def _passes(self) -> Iterator[tuple[list[Block], list[float], Iterator[Chunk]]]:
+        """Blocks, their scales and the chunks of their rows, call by call."""
+        for number, residual in enumerate(self.residuals):
+            for inputs in self._calls(residual, graph=True):
+                method = self._method(number, inputs)
+                blocks, chunks = evaluate(
+                    method, self.parameters, residual, inputs, self._rows_at_once()
+                )
+                blocks = self._checked(number, blocks, inputs)
+                yield blocks, self._scales(number, blocks), chunks
 
     def _rows_at_once(self) -> int:
         by_memory = int(self.memory / (8 * len(self.parameters)))
@@ -294,6 +298,36 @@ class Objective:
         if rows < 0.8 * size and 8 * rows * size <= 4 * self.memory:
             return RowSystem(size, device)
         return NormalSystem(size, device)
+
+    def dense(self) -> torch.Tensor:
+        """The rows B themselves, (rows, P), in the order of the residuals."""
+        parts = []
+        for blocks, scales, chunks in self._passes():
+            rows = [
+                torch.empty(
+                    *block.rows.residuals.shape, len(self.parameters), dtype=torch.float64
+                ).to(self.parameters.device)
+                for block in blocks
+            ]
+            filled: dict[tuple[int, int | None], int] = {}
+            for chunk in chunks:
+                key = (chunk.block, chunk.k)
+                start = filled.get(key, 0)
+                filled[key] = stop = start + len(chunk.u)
+                target = rows[chunk.block]
+                target = target.flatten(0, 1) if chunk.k is None else target[:, chunk.k]
+                target[start:stop] = chunk.J * scales[chunk.block] ** 0.5
+            parts += [piece.flatten(0, 1) for piece in rows]
+        return torch.cat(parts)
+
+    def diagonal(self) -> torch.Tensor:
+        """diag(B^T B) in O(P) memory beside one chunk of rows."""
+        total = torch.zeros(len(self.parameters), dtype=torch.float64, device=self.parameters.device)
+        for _, scales, chunks in self._passes():
+            for chunk in chunks:
+                # J is a buffer that nobody reads again.
+                total += scales[chunk.block] * chunk.J.square_().sum(dim=0)
+        return self.processes.sum(total)
 
     # Products -----------------------------------------------------------------------------------
 
