@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 
 import torch
@@ -78,10 +80,20 @@ def _factored(J: torch.Tensor, factor: torch.Tensor | None) -> torch.Tensor:
     return factor.transpose(1, 2) @ J
 
 
+@functools.cache
+def _load_forward_mode() -> None:
+    """PyTorch compiles its own rules with the deprecated torch.jit: not our user's business."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        one = torch.ones(1)
+        torch.func.jvp(torch.tanh, (one,), (one,))
+
+
 def forward_rows(
     parameters: ParameterVector, residual: Residual, inputs: Sequence[torch.Tensor]
 ) -> tuple[list[Block], Chunks]:
     """One directional derivative a parameter, all of them at once: for few parameters."""
+    _load_forward_mode()
     held: list[Block] = []
 
     def outputs(values: torch.Tensor) -> tuple[torch.Tensor, ...]:
