@@ -217,6 +217,8 @@ class Objective:
                 loss[1] += block.rows.residuals.numel()
             if system is None:
                 system = self._system(blocks)
+            if not bool(torch.isfinite(loss[0])):
+                break  # nothing to be made of bad data
             for chunk in chunks:
                 root = scales[chunk.block] ** 0.5
                 system.add(chunk.J.mul_(root), chunk.u * root)

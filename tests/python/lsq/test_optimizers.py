@@ -83,7 +83,7 @@ def test_a_step_is_the_damped_normal_equations(mlp, slow_jacobian, solver, scali
         assert step.accepted and step.trials == 1
         moved = torch.nn.utils.parameters_to_vector(model.parameters()) - p
         torch.testing.assert_close(moved.detach(), d, rtol=1e-9, atol=1e-12)
-        assert step.loss == pytest.approx(float((model(x) - y).square().sum()) / samples)
+        assert step.loss == pytest.approx((model(x) - y).square().sum().item() / samples)
         assert step.gradient_norm == pytest.approx(float((2 * J.T @ r).abs().max()))
 
 
@@ -108,13 +108,13 @@ def scipy_solution(**keywords):
         return p[0] * np.exp(-p[1] * T) + p[2] - Y
 
     return least_squares(
-        residuals, [1.0, 1.0, 0.0], xtol=1e-15, ftol=1e-15, gtol=1e-15, **keywords
+        residuals, [1.0, 1.0, 0.6], xtol=1e-15, ftol=1e-15, gtol=1e-15, **keywords
     ).x
 
 
 @pytest.mark.parametrize("loss", sorted(ROBUST))
 def test_robust_losses_have_scipys_minimum(loss):
-    p = torch.tensor([1.0, 1.0, 0.0], requires_grad=True)
+    p = torch.tensor([2.0, 1.0, 0.4], requires_grad=True)  # arctan has other minima far away
     t, y = torch.tensor(T), torch.tensor(Y)
     residual = lsq.Residual(
         lambda t, y: exponential(p, t) - y, t, y, robust=loss, robust_scale=0.1
@@ -153,7 +153,7 @@ def test_bounds_hold_and_lead_to_scipys_minimum():
     assert all(bool((q >= bounds[0]).all() and (q <= bounds[1]).all()) for q in seen)
     assert result.status in ("step", "gradient"), result
     np.testing.assert_allclose(p.detach().numpy(), expected, rtol=1e-6)
-    assert float(p[0]) == 2.0
+    assert p[0].item() == 2.0
 
 
 @pytest.mark.parametrize("globalization", ["line_search", "dogleg"])
@@ -219,9 +219,9 @@ def test_weights_and_means():
         lsq.Residual(lambda b, shift: p - b - shift, b, shift=1.0),
     ]
     result = lsq.fit([p], terms)
-    assert float(p) == pytest.approx((3 * 1 + 4) / 4)
+    assert p.item() == pytest.approx((3 * 1 + 4) / 4)
     loss = lsq.SumOfSquares(terms, [p])
-    assert float(loss()) == pytest.approx(result.loss)
+    assert loss().item() == pytest.approx(result.loss)
     p.data.zero_()
     torch.optim.LBFGS([p], max_iter=20).step(loss.closure)
-    assert float(p) == pytest.approx(7 / 4, abs=1e-6)
+    assert p.item() == pytest.approx(7 / 4, abs=1e-6)
