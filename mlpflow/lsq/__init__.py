@@ -1,7 +1,8 @@
 """Levenberg-Marquardt and Gauss-Newton for any `torch.nn.Module`.
 
-The loss is ``sum_k weight_k / N_k sum |r|^2``: the mean over the samples and the sum over the outputs
-of each residual function, without a factor 1/2. Depends on torch alone, not on the Julia engine.
+The loss is ``sum_k weight_k / N_k sum |r|^2``: the mean over the samples and the sum over the
+outputs of each residual function, without a factor 1/2. Depends on torch alone, not on the Julia
+engine.
 """
 
 from .damping import Marquardt, Nielsen, Radius, TrustRegion

@@ -62,11 +62,14 @@ def _pair(pair: Any, size: int, name: str) -> tuple[torch.Tensor, torch.Tensor]:
     if not isinstance(pair, list | tuple) or len(pair) != 2:
         raise ValueError(f"the bounds of {name} must be a pair (lower, upper), got {pair!r}")
     lower, upper = (
-        torch.as_tensor(-torch.inf * (1 - 2 * i) if side is None else side, dtype=torch.float64)
-        .reshape(-1)
+        torch.as_tensor(
+            -torch.inf * (1 - 2 * i) if side is None else side, dtype=torch.float64
+        ).reshape(-1)
         for i, side in enumerate(pair)
     )
     for side in (lower, upper):
         if len(side) not in (1, size):
-            raise ValueError(f"the bounds of {name} must be numbers or {size} values, got {len(side)}")
+            raise ValueError(
+                f"the bounds of {name} must be numbers or {size} values, got {len(side)}"
+            )
     return lower.expand(size), upper.expand(size)

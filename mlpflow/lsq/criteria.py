@@ -63,7 +63,9 @@ class SumSquares(Criterion):
         elif robust in ROBUST:
             self.rho = ROBUST[robust]
         else:
-            raise ValueError(f"robust must be one of {sorted(ROBUST)} or a function, got {robust!r}")
+            raise ValueError(
+                f"robust must be one of {sorted(ROBUST)} or a function, got {robust!r}"
+            )
         if not scale > 0 or not math.isfinite(scale):
             raise ValueError(f"robust_scale must be positive, got {scale}")
         self.scale = float(scale)

@@ -182,6 +182,7 @@ def _root(values: torch.Tensor, parts: torch.Tensor, radius: float) -> float:
     |d|^2 = sum (parts / (values + lambda))^2; Newton on 1/|d| - 1/radius (Hebden 1973, More 1978),
     which converges from the left, safeguarded by bisection.
     """
+
     def length(shift: float) -> tuple[float, float]:
         shifted = (values + shift).clamp(min=1e-300)
         squares = (parts / shifted).square()

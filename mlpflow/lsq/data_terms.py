@@ -93,7 +93,8 @@ def data_residuals(
 def _tensor(entry: Any) -> torch.Tensor:
     if not isinstance(entry, torch.Tensor):
         raise TypeError(
-            f"inputs and targets must be tensors, got {type(entry).__name__}: torch.as_tensor makes one"
+            f"inputs and targets must be tensors, got {type(entry).__name__}: "
+            "torch.as_tensor makes one"
         )
     return entry
 

@@ -148,9 +148,7 @@ def fit(
     >>> result.loss < 1e-6
     True
     """
-    stopping = Stopping(
-        max_steps, max_time, minloss, gradient_tolerance, loss_tolerance, patience
-    )
+    stopping = Stopping(max_steps, max_time, minloss, gradient_tolerance, loss_tolerance, patience)
     opt = _optimizer(model, optimizer, options)
     module = model if isinstance(model, torch.nn.Module) else None
     if minibatch:

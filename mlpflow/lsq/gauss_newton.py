@@ -26,8 +26,8 @@ class GaussNewton(LeastSquaresOptimizer):
     ----------
     params : Module, iterable of Tensor, or dict of name to Tensor
     globalization : {"line_search", "dogleg"}, default "line_search"
-        Backtracking with quadratic interpolation and Armijo's condition; or a path from the steepest
-        descent step to the Gauss-Newton step, cut at a radius (Powell 1970).
+        Backtracking with quadratic interpolation and Armijo's condition; or a path from the
+        steepest descent step to the Gauss-Newton step, cut at a radius (Powell 1970).
     regularization : float, default 1e-8
         r, relative to the largest entry of diag(B^T B): for rank-deficient Jacobians.
     radius : float, default 1.0
@@ -104,7 +104,9 @@ class GaussNewton(LeastSquaresOptimizer):
     def _predicted(self, now: Linearization, d: torch.Tensor) -> float:
         return -2 * float(now.system.gradient @ d) - now.system.curvature(d)
 
-    def _move(self, objective: Objective, x: torch.Tensor, d: torch.Tensor) -> tuple[float, torch.Tensor]:
+    def _move(
+        self, objective: Objective, x: torch.Tensor, d: torch.Tensor
+    ) -> tuple[float, torch.Tensor]:
         if self.bounds is not None:
             d = self.bounds.clip(x + d) - x
         self.parameters.write(x + d)
@@ -211,7 +213,9 @@ def _cut(cauchy: torch.Tensor, full: torch.Tensor, radius: float) -> torch.Tenso
     way = full - cauchy
     a, b = float(way @ way), float(cauchy @ way)
     c = length**2 - radius**2
-    share = (-b + math.sqrt(max(b * b - a * c, 0.0))) / a if b <= 0 else -c / (
-        b + math.sqrt(max(b * b - a * c, 0.0))
+    share = (
+        (-b + math.sqrt(max(b * b - a * c, 0.0))) / a
+        if b <= 0
+        else -c / (b + math.sqrt(max(b * b - a * c, 0.0)))
     )
     return cauchy + share * way

@@ -46,11 +46,11 @@ class LevenbergMarquardt(LeastSquaresOptimizer):
     params : Module, iterable of Tensor, or dict of name to Tensor
         A module is best: it lets the Jacobian choose among all its methods.
     damping : {"auto", "nielsen", "marquardt", "trust_region", "radius"} or Damping, default "auto"
-        How lambda follows success. "auto": "radius" with diagonal scaling up to 100 parameters, then
-        "nielsen" with the identity; and that, too, where the radius collapsed in a valley.
+        How lambda follows success. "auto": "radius" with diagonal scaling up to 100 parameters,
+        "nielsen" with the identity above, and where the radius collapsed in a valley.
     scaling : {"auto", "identity", "diagonal"}, default "auto"
-        D = I, or the largest column norms of B so far (More 1978): then nothing depends on the units
-        of the parameters.
+        D = I, or the largest column norms of B so far (More 1978): then nothing depends on the
+        units of the parameters. "auto" is diagonal with a radius.
     acceptance : {"gain", "descent", "uphill"}, default "gain"
         "gain": at least 1e-4 of the predicted reduction. "descent": any reduction. "uphill": also
         ``(1 - cos)^2 loss <= best loss`` with the angle to the last step (Transtrum & Sethna 2012).
@@ -112,7 +112,9 @@ class LevenbergMarquardt(LeastSquaresOptimizer):
         if scaling not in ("auto", "identity", "diagonal"):
             raise ValueError(f"scaling must be 'auto', 'identity' or 'diagonal', got {scaling!r}")
         if acceptance not in ("gain", "descent", "uphill"):
-            raise ValueError(f"acceptance must be 'gain', 'descent' or 'uphill', got {acceptance!r}")
+            raise ValueError(
+                f"acceptance must be 'gain', 'descent' or 'uphill', got {acceptance!r}"
+            )
         if max_trials < 1:
             raise ValueError(f"max_trials must be at least 1, got {max_trials}")
         few = len(self.parameters) <= _RADIUS_PARAMETERS
@@ -275,8 +277,8 @@ class LevenbergMarquardt(LeastSquaresOptimizer):
         if final is not None:
             trial = final
         size = _relative(trial.d, x)
-        # Gauss-Newton steps shrink linearly here, slowly where the residuals stay large. What is left
-        # after a step is about the step times its ratio to the one before.
+        # Gauss-Newton steps shrink linearly here, slowly where the residuals stay large. What is
+        # left after a step is about the step times its ratio to the one before.
         rate = min(size / self._last_size, 0.5) if self._last_size > 0 else 0.5
         self._last_size = size
         self._stagnant = 0 if size < 0.9 * self._polish else self._stagnant + 1

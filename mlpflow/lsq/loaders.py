@@ -30,14 +30,18 @@ class Pass:
         if not hasattr(loader, "__iter__"):
             raise TypeError(f"expected a loader to iterate over, got {type(loader).__name__}")
         if iter(loader) is loader:
-            raise TypeError("the loader can be read only once: give a DataLoader or a list of batches")
+            raise TypeError(
+                "the loader can be read only once: give a DataLoader or a list of batches"
+            )
         self.loader = loader
         self.samples: int | None = None
         self._sums: list[float] = []
 
     def batches(self, device: torch.device) -> Iterator[tuple[torch.Tensor, ...]]:
         """One pass; ValueError at its end where it differs from the first."""
-        samples, sums, sizes = 0, [], []
+        samples = 0
+        sums: list[float] = []
+        sizes: list[float] = []
         for batch in self.loader:
             tensors = batch_tensors(batch, device)
             samples += len(tensors[0])
@@ -61,6 +65,6 @@ class Pass:
         )
         if not same:
             raise ValueError(
-                f"the loader changed between passes ({self.samples} samples, then {samples}, or other "
-                "values): switch off random augmentation and drop_last, or use minibatch mode"
+                f"the loader changed between passes ({self.samples} samples, then {samples}, or "
+                "other values): switch off random augmentation and drop_last, or use minibatch mode"
             )

@@ -156,8 +156,8 @@ class Objective:
                 if len(block.z) != len(inputs[0]):
                     raise ValueError(
                         f"{residual.name} must return one row a sample: expected "
-                        f"{len(inputs[0])} rows, got {len(block.z)} (coupled=True for a function of "
-                        "all samples at once)"
+                        f"{len(inputs[0])} rows, got {len(block.z)} (coupled=True for a function "
+                        "of all samples at once)"
                     )
         self._widths[number] = sum(block.z.shape[1] for block in blocks)
         return blocks
@@ -208,8 +208,7 @@ class Objective:
     def linearize(self) -> Linearization:
         """Loss and Gauss-Newton system at the present parameters: one pass over the data."""
         self.linearizations += 1
-        size, device = len(self.parameters), self.parameters.device
-        loss = torch.zeros(2, dtype=torch.float64, device=device)
+        loss = torch.zeros(2, dtype=torch.float64, device=self.parameters.device)
         system: System | None = None
         for blocks, scales, chunks in self._passes():
             for scale, block in zip(scales, blocks, strict=True):
@@ -324,7 +323,9 @@ class Objective:
 
     def diagonal(self) -> torch.Tensor:
         """diag(B^T B) in O(P) memory beside one chunk of rows."""
-        total = torch.zeros(len(self.parameters), dtype=torch.float64, device=self.parameters.device)
+        total = torch.zeros(
+            len(self.parameters), dtype=torch.float64, device=self.parameters.device
+        )
         for _, scales, chunks in self._passes():
             for chunk in chunks:
                 # J is a buffer that nobody reads again.
@@ -364,9 +365,7 @@ class Objective:
             stop = start + u.numel()
             sides = (ahead[start:stop] + behind[start:stop]).reshape(u.shape)
             start = stop
-            out += self._transpose(
-                block, scale**0.5 * _pull_rows(block, (sides - 2 * u) / h**2)
-            )
+            out += self._transpose(block, scale**0.5 * _pull_rows(block, (sides - 2 * u) / h**2))
         return self.processes.sum(out)
 
     def _graphs(self) -> Iterator[tuple[float, Block]]:
@@ -417,8 +416,8 @@ class Objective:
             noisy = "Dropout" in type(part).__name__ and part.training and getattr(part, "p", 0) > 0
             if noisy:
                 warnings.warn(
-                    f"{name} ({type(part).__name__}) draws new numbers at every evaluation, so that "
-                    "trial losses are not comparable: call model.eval() before fitting",
+                    f"{name} ({type(part).__name__}) draws new numbers at every evaluation, so "
+                    "that trial losses are not comparable: call model.eval() before fitting",
                     UserWarning,
                     stacklevel=4,
                 )

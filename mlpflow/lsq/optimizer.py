@@ -28,7 +28,7 @@ class Step:
         After and before; equal where no trial was taken.
     accepted : bool
     damping : float
-        lambda of the last trial, relative to the loss ``sum weight/N |r|^2`` (nan where there is none).
+        lambda of the last trial, in units of ``sum weight/N |r|^2`` (nan: there is none).
     gain_ratio : float
         Actual over predicted reduction of the last trial.
     step_norm : float
@@ -105,9 +105,7 @@ class LeastSquaresOptimizer:
             choices=self._choices,
         )
         # A list is kept by its entries: the user may change it in place.
-        self._last_residuals = (
-            list(residuals) if isinstance(residuals, list | tuple) else residuals
-        )
+        self._last_residuals = list(residuals) if isinstance(residuals, list | tuple) else residuals
         self._objective = objective
         return objective
 

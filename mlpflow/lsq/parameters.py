@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 
 __all__ = ["ParameterVector"]
 
-Source = torch.nn.Module | Mapping[str, torch.Tensor] | Iterable[torch.Tensor]
+Source: TypeAlias = Any  # Module | Mapping[str, Tensor] | Iterable[Tensor]
 
 
 def _named(source: Source) -> list[tuple[str, torch.Tensor]]:
@@ -50,12 +50,12 @@ class ParameterVector:
         for name, tensor in _named(source):
             self._add(name, tensor)
         if not self.tensors:
-            raise ValueError(
-                "there is nothing to optimize: no parameter has requires_grad=True"
-            )
+            raise ValueError("there is nothing to optimize: no parameter has requires_grad=True")
         devices = {tensor.device for tensor in self.tensors}
         if len(devices) > 1:
-            raise ValueError(f"all parameters must be on one device, got {sorted(map(str, devices))}")
+            raise ValueError(
+                f"all parameters must be on one device, got {sorted(map(str, devices))}"
+            )
         self.device = devices.pop()
         self.sizes = [tensor.numel() for tensor in self.tensors]
         self.offsets = [sum(self.sizes[:i]) for i in range(len(self.sizes))]
@@ -86,11 +86,11 @@ class ParameterVector:
         flat = [tensor.detach().reshape(-1).to(torch.float64) for tensor in self.tensors]
         return torch.cat(flat)
 
-    @torch.no_grad()
     def write(self, values: torch.Tensor) -> None:
         """Set all values from a flat vector."""
-        for tensor, piece in zip(self.tensors, self.split(values), strict=True):
-            tensor.copy_(piece)
+        with torch.no_grad():
+            for tensor, piece in zip(self.tensors, self.split(values), strict=True):
+                tensor.copy_(piece)
 
     def split(self, values: torch.Tensor) -> list[torch.Tensor]:
         """Views of a flat vector (or of the rows of a matrix) in the tensors' shapes."""

@@ -103,9 +103,7 @@ def gauss_newton_diagonal(
     objective = Objective(vector, [Residual(difference, inputs, targets)], reduction="sum")
     diagonal = objective.diagonal()
     pieces = vector.split(diagonal)
-    return [
-        piece.to(tensor.dtype) for piece, tensor in zip(pieces, vector.tensors, strict=True)
-    ]
+    return [piece.to(tensor.dtype) for piece, tensor in zip(pieces, vector.tensors, strict=True)]
 
 
 def _graph_diagonal(
@@ -116,9 +114,7 @@ def _graph_diagonal(
 ) -> list[torch.Tensor]:
     """By vmap of jacrev over the samples, which can be differentiated again."""
 
-    def outputs(
-        values: list[torch.Tensor], x: torch.Tensor, y: torch.Tensor
-    ) -> torch.Tensor:
+    def outputs(values: list[torch.Tensor], x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         with vector.replaced(values):
             return difference(x.unsqueeze(0), y.unsqueeze(0)).reshape(-1)
 

@@ -63,8 +63,8 @@ class Residual:
     Parameters
     ----------
     function : callable
-        Takes the inputs, or slices of them along their first axis, and returns a tensor. It calls the
-        model itself: ``lambda x, y: model(x) - y``.
+        Takes the inputs, or slices of them along their first axis, and returns a tensor. It calls
+        the model itself: ``lambda x, y: model(x) - y``.
     *inputs : Tensor
         With the same first dimension; none: the function brings its data and is never sliced.
     weight : float, default 1.0
@@ -78,7 +78,7 @@ class Residual:
         True when a sample's residual depends on other samples (batch normalisation): the inputs are
         then never sliced.
     loader : iterable of batches, optional
-        In place of inputs: each batch is a tensor or a tuple of tensors, moved to the model's device.
+        In place of inputs: batches are tensors or tuples of them, moved to the model's device.
     name : str, optional
     **keywords
         Passed on to the function.
@@ -103,7 +103,9 @@ class Residual:
             if not isinstance(tensor, torch.Tensor):
                 raise TypeError(f"input {number} must be a tensor, got {type(tensor).__name__}")
             if tensor.dim() == 0:
-                raise ValueError(f"input {number} must have samples along its first axis, got a number")
+                raise ValueError(
+                    f"input {number} must have samples along its first axis, got a number"
+                )
         if len({len(tensor) for tensor in inputs}) > 1:
             shapes = [tuple(tensor.shape) for tensor in inputs]
             raise ValueError(f"inputs must have the same number of samples, got shapes {shapes}")
@@ -172,5 +174,6 @@ def residual_list(residuals: object) -> list[Residual]:
     if callable(residuals):
         return [Residual(residuals)]
     raise TypeError(
-        f"expected a residual function, a Residual or a list of them, got {type(residuals).__name__}"
+        "expected a residual function, a Residual or a list of them, got "
+        f"{type(residuals).__name__}"
     )

@@ -71,7 +71,7 @@ class FitResult:
 
     @property
     def statistics(self) -> Statistics:
-        """Rank, variance of the residuals, covariance and standard errors; computed when asked for."""
+        """Rank, variance, covariance and standard errors, computed when asked for."""
         if self._statistics is None:
             if self._objective is None:
                 raise ValueError("statistics need the residuals: they are not saved with a result")

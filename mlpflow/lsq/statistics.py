@@ -25,7 +25,8 @@ class Statistics:
     degrees_of_freedom : int
         residuals - rank.
     variance : float
-        Of a residual: sum of weighted squares (one mean residual: the plain sum) / degrees of freedom.
+        Of a residual: the sum of squares (weighted, if there are several terms) / degrees of
+        freedom.
     covariance : Tensor of shape (P, P)
         variance (J^T J)^+ ; infinite for parameters with a part in undetermined directions.
     standard_errors : Tensor of shape (P,)
@@ -48,8 +49,9 @@ class Statistics:
 def statistics(objective: Objective) -> Statistics:
     """At the present parameters; O(P^3).
 
-    Columns are brought to length 1 before the rank is decided, so that units do not matter; singular
-    values below max(rows, P) eps of the largest (its root for normal equations) count as zero.
+    Columns are brought to length 1 before the rank is decided, so that units do not matter;
+    singular values below max(rows, P) eps of the largest (its root for normal equations) count as
+    zero.
     """
     now = objective.linearize()
     size = len(objective.parameters)
@@ -97,9 +99,7 @@ def _variance(objective: Objective, loss: float, rows: int, freedom: int) -> flo
 
 def _sentence(size: int, rank: int, freedom: int) -> str:
     if freedom <= 0:
-        return (
-            f"There are no degrees of freedom ({size} parameters): nothing can be said about errors."
-        )
+        return f"No degrees of freedom are left ({size} parameters): errors cannot be estimated."
     if rank < size:
         return (
             f"The residuals determine {rank} of {size} directions of parameter space; the standard "

@@ -40,12 +40,12 @@ _SENTENCES = {
     "minloss": "The loss fell below minloss.",
     "max_steps": "The steps ran out before convergence; raise max_steps to go on from here.",
     "max_time": "The time ran out before convergence; raise max_time to go on from here.",
-    "patience": "The validation loss has not improved for `patience` steps; the best weights are kept.",
+    "patience": "No better loss for `patience` steps; the best weights are kept.",
     "callback": "The callback asked to stop.",
     "interrupted": "Interrupted from the keyboard; the best weights so far are kept.",
     "stalled": (
-        "No step lowers the loss, although the gradient is not zero: the residuals are noisy or not "
-        "smooth here; try float64, model.eval(), or residuals without kinks."
+        "No step lowers the loss, although the gradient is not zero: the residuals are noisy or "
+        "not smooth here; try float64, model.eval(), or residuals without kinks."
     ),
     "nonfinite": (
         "The Jacobian is not finite at the best point: a square root or a division at zero, as a "

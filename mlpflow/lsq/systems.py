@@ -91,8 +91,8 @@ class System:
         raise NotImplementedError
 
     def rank_floor(self, rows: int) -> float:
-        """Eigenvalues below this share of the largest are rounding: singular values were squared."""
-        return (max(rows, self.size) * _EPS) ** 2
+        """Eigenvalues, squares of singular values, below this share of the largest are rounding."""
+        return float((max(rows, self.size) * _EPS) ** 2)
 
     def secular(
         self, scale: torch.Tensor | None = None, free: torch.Tensor | None = None
@@ -199,7 +199,7 @@ class NormalSystem(System):
         return values.clamp(min=0), vectors
 
     def rank_floor(self, rows: int) -> float:
-        return self.size * _EPS
+        return float(self.size * _EPS)
 
     def _eigenparts(
         self, scale: torch.Tensor | None, free: torch.Tensor | None

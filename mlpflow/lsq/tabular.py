@@ -9,7 +9,7 @@ import torch
 __all__ = ["TabularDataset"]
 
 
-class TabularDataset(torch.utils.data.Dataset[tuple[torch.Tensor, torch.Tensor]]):
+class TabularDataset(torch.utils.data.Dataset):  # type: ignore[misc]  # torch is not analysed
     """Inputs and targets as tensors on one device.
 
     Parameters

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .style import BLACK, BLUE, VERMILION, finish, missing_matplotlib
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["training_report"]
 
 
-def training_report(history: Any, *, axes: Any = None, **line: Any) -> np.ndarray:
+def training_report(history: Any, *, axes: Any = None, **line: Any) -> NDArray[np.object_]:
     """Draw loss, validation loss and damping of a run of `mlpflow.lsq`, 2 x 2 panels.
 
     Parameters
@@ -34,7 +35,7 @@ def training_report(history: Any, *, axes: Any = None, **line: Any) -> np.ndarra
     values = _values(history)
     if axes is None:
         axes = _new_grid()
-    axes = np.asarray(axes)
+    axes = np.asarray(axes, dtype=object)
     if axes.shape != (2, 2):
         raise ValueError(f"axes must have shape (2, 2), got {axes.shape}")
     steps = np.arange(1, len(values["loss"]) + 1)
@@ -47,7 +48,8 @@ def training_report(history: Any, *, axes: Any = None, **line: Any) -> np.ndarra
         _draw(lower, along, values["damping"], "damping", BLACK, line)
         finish(upper, xlabel=label, ylabel="mean loss")
         finish(lower, xlabel=label, ylabel=r"damping $\lambda$")
-    return axes
+    grid: NDArray[np.object_] = axes
+    return grid
 
 
 def _values(history: Any) -> dict[str, Any]:
@@ -68,10 +70,10 @@ def _draw(ax: Any, along: Any, values: Any, label: str, color: str, line: dict[s
         ax.set_yscale("log")
 
 
-def _new_grid() -> np.ndarray:
+def _new_grid() -> NDArray[np.object_]:
     try:
         import matplotlib.pyplot as plt
     except ImportError:
         raise missing_matplotlib() from None
     _, axes = plt.subplots(2, 2, figsize=(8, 5), layout="constrained", sharex="col")
-    return np.asarray(axes)
+    return np.asarray(axes, dtype=object)

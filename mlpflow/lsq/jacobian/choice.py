@@ -9,7 +9,7 @@ import torch
 
 from ..parameters import ParameterVector
 from ..residuals import Block, Residual
-from .recorded import NotPerSample, Recorder, recorded_rows
+from .recorded import NotPerSampleError, Recorder, recorded_rows
 from .transforms import forward_rows, per_sample_rows, reverse_rows
 
 __all__ = ["METHODS", "Chunk", "JacobianMethod", "evaluate"]
@@ -146,7 +146,7 @@ def _tested(
     expected = _pulled(parameters, blocks, cotangents)
     try:
         return _against(name, parameters, residual, inputs, cotangents, expected)
-    except NotPerSample as problem:
+    except NotPerSampleError as problem:
         return None, str(problem)
     except (RuntimeError, NotImplementedError, TypeError, ValueError, IndexError) as problem:
         return None, f"{type(problem).__name__} ({str(problem).splitlines()[0][:120]})"
@@ -209,9 +209,11 @@ def _by_method(
     plain = Residual(residual.function, *residual.inputs, **residual.keywords)
     labelled = residual.criterion.labelled
     if labelled:
-        plain = Residual(lambda *some: residual.function(*some, **residual.keywords)[0], *plain.inputs)
+        plain = Residual(
+            lambda *some: residual.function(*some, **residual.keywords)[0], *plain.inputs
+        )
     plain.criterion, plain.coupled, plain.name = SumSquares(), residual.coupled, residual.name
-    blocks, chunks = evaluate(method, parameters, plain, inputs, rows_at_once=256)
+    _, chunks = evaluate(method, parameters, plain, inputs, rows_at_once=256)
     total = torch.zeros(len(parameters), dtype=torch.float64, device=parameters.device)
     places: dict[tuple[int, int | None], int] = {}
     for chunk in chunks:

@@ -23,10 +23,10 @@ from torch.overrides import TorchFunctionMode
 from ..parameters import ParameterVector
 from ..residuals import Block
 
-__all__ = ["NotPerSample", "Recorder", "recorded_rows"]
+__all__ = ["NotPerSampleError", "Recorder", "recorded_rows"]
 
 
-class NotPerSample(Exception):
+class NotPerSampleError(Exception):
     """The recorded products do not have one row a sample."""
 
 
@@ -57,7 +57,7 @@ class _Log:
         return output
 
 
-class _Product(torch.autograd.Function):
+class _Product(torch.autograd.Function):  # type: ignore[misc]  # torch is not analysed
     """A product with a weight whose derivatives are recorded products in their turn."""
 
     @staticmethod
@@ -78,7 +78,7 @@ class _Product(torch.autograd.Function):
         return pulled, None, None, None, None
 
 
-class Recorder(TorchFunctionMode):
+class Recorder(TorchFunctionMode):  # type: ignore[misc]
     """Record the linear layers whose weights are among the parameters."""
 
     def __init__(self, parameters: ParameterVector) -> None:
@@ -151,15 +151,16 @@ def recorded_rows(
 def _deltas(block: Block, outputs: list[torch.Tensor], k: int) -> Sequence[torch.Tensor | None]:
     if not outputs or not block.z.requires_grad:
         return [None] * len(outputs)
-    return torch.autograd.grad(
+    deltas: tuple[torch.Tensor | None, ...] = torch.autograd.grad(
         block.z, outputs, block.cotangent(k), retain_graph=True, allow_unused=True
     )
+    return deltas
 
 
 def _check_shapes(keep: list[tuple[_Use, torch.Tensor]], samples: int) -> None:
     for use, _ in keep:
         if use.activation.dim() < 2 or len(use.activation) != samples:
-            raise NotPerSample(
+            raise NotPerSampleError(
                 f"an activation of shape {tuple(use.activation.shape)} for {samples} samples"
             )
 
@@ -206,9 +207,7 @@ def _fill(
             buffer[rows, column] = 0.0
 
 
-def _outer(
-    out: torch.Tensor, use: _Use, delta: torch.Tensor, samples: slice, fresh: bool
-) -> None:
+def _outer(out: torch.Tensor, use: _Use, delta: torch.Tensor, samples: slice, fresh: bool) -> None:
     """Add (or, first, write) the outer products of one recorded product to rows of a weight."""
     left, right = (use.activation, delta) if use.transposed else (delta, use.activation)
     left, right = left[samples], right[samples]
@@ -238,9 +237,7 @@ def _columns(
     if not block.z.requires_grad:
         return []
     dummy = torch.zeros_like(block.z, requires_grad=True)
-    pulled = torch.autograd.grad(
-        block.z, tensors, dummy, create_graph=True, allow_unused=True
-    )
+    pulled = torch.autograd.grad(block.z, tensors, dummy, create_graph=True, allow_unused=True)
     columns = []
     for index, piece in zip(others, pulled, strict=True):
         if piece is None or not piece.requires_grad:

@@ -1,5 +1,7 @@
 """What the tests of mlpflow.lsq share."""
 
+import itertools
+
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -23,7 +25,7 @@ def mlp():
 
     def make(*widths, activation=torch.nn.Tanh):
         parts = []
-        for a, b in zip(widths, widths[1:], strict=False):
+        for a, b in itertools.pairwise(widths):
             parts += [torch.nn.Linear(a, b), activation()]
         return torch.nn.Sequential(*parts[:-1])
 

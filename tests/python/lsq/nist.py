@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - tables of data
 """Nonlinear regressions of NIST's Statistical Reference Datasets, written as modules.
 
 Data and certified values are those of https://www.itl.nist.gov/div898/strd/nls/nls_main.shtml.
@@ -72,8 +73,38 @@ def _three_exponentials(x, b1, b2, b3, b4, b5, b6):
     return b1 * exp(-b2 * x) + b3 * exp(-b4 * x) + b5 * exp(-b6 * x)
 
 
-_MISRA_X = [77.6, 114.9, 141.1, 190.8, 239.9, 289.0, 332.8, 378.4, 434.8, 477.3, 536.8, 593.1, 689.1, 760.0]
-_MISRA_Y = [10.07, 14.73, 17.94, 23.93, 29.61, 35.18, 40.02, 44.82, 50.76, 55.05, 61.01, 66.40, 75.47, 81.78]
+_MISRA_X = [
+    77.6,
+    114.9,
+    141.1,
+    190.8,
+    239.9,
+    289.0,
+    332.8,
+    378.4,
+    434.8,
+    477.3,
+    536.8,
+    593.1,
+    689.1,
+    760.0,
+]
+_MISRA_Y = [
+    10.07,
+    14.73,
+    17.94,
+    23.93,
+    29.61,
+    35.18,
+    40.02,
+    44.82,
+    50.76,
+    55.05,
+    61.01,
+    66.40,
+    75.47,
+    81.78,
+]
 _LANCZOS_STARTS = ([1.2, 0.3, 5.6, 5.5, 6.5, 7.6], [0.5, 0.7, 3.6, 4.2, 4.0, 6.3])
 
 # x, y in turns.

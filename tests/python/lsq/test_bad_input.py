@@ -34,7 +34,7 @@ def test_residuals_of_nothing():
     [
         ([], "the list is empty"),
         (lambda: torch.ones(0), r"returned no residuals \(shape \(0,\)\)"),
-        (lambda: [], "returned no residuals"),
+        (list, "returned no residuals"),
         (lambda: 3.0, "must return a tensor, got float"),
         (lambda: torch.ones(3, dtype=torch.complex128), "complex residuals"),
         (lambda: torch.ones(3, dtype=torch.int64), "floating-point"),
@@ -131,7 +131,7 @@ def test_rows_that_are_not_samples(model):
         ({"bounds": {"weight": (0, 1)}}, "unknown parameter 'weight'"),
         ({"bounds": (1, 0)}, r"lower bound of 0.weight\[0, 0\], 1.0, is not below"),
         ({"bounds": 3}, "must be a pair"),
-        ({"dampings": "nielsen"}, 'no option \'dampings\'; did you mean "damping"'),
+        ({"dampings": "nielsen"}, "no option 'dampings'; did you mean \"damping\""),
     ],
 )
 def test_wrong_options(model, options, message):

@@ -50,7 +50,7 @@ def test_a_result_tells(mlp, data):
     assert history.start_loss > history.loss[0]
     assert np.all(np.diff(history.time) > 0)
     assert result.linearizations == 12 and result.evaluations == sum(history.trials)
-    assert list(result.jacobian.values())[0].startswith(("forward", "recorded"))
+    assert next(iter(result.jacobian.values())).startswith(("forward", "recorded"))
     assert "max_steps after 12 steps" in repr(result)
 
 
@@ -70,7 +70,9 @@ def test_statuses(mlp, data):
     for status, options in statuses(model, data):
         result = lsq.fit(copy.deepcopy(model), data, **options)
         assert result.status == status, (result, options)
-        assert result.message.endswith((".", "smooth here; try float64.")) and len(result.message) > 20
+        assert (
+            result.message.endswith((".", "smooth here; try float64.")) and len(result.message) > 20
+        )
 
 
 def test_step_status_of_a_regression():
@@ -129,9 +131,7 @@ def test_snapshots_continue_the_same_run(mlp, data, tmp_path):
     whole = lsq.fit(copy.deepcopy(model), data, max_steps=20)
     lsq.fit(copy.deepcopy(model), data, max_steps=10, snapshots=tmp_path, snapshot_every=5)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["step_000005.pt", "step_000010.pt"]
-    rest = lsq.fit(
-        copy.deepcopy(model), data, max_steps=20, resume=tmp_path / "step_000010.pt"
-    )
+    rest = lsq.fit(copy.deepcopy(model), data, max_steps=20, resume=tmp_path / "step_000010.pt")
     assert rest.history.loss == whole.history.loss
     with pytest.raises(ValueError, match="holds 25 parameters, the model has 10"):
         lsq.fit(mlp(1, 3, 1), data, resume=tmp_path / "step_000010.pt")
@@ -185,9 +185,7 @@ def test_cross_entropy_step_is_the_generalised_gauss_newton_step(mlp, solver, pr
     g, H = torch.func.grad(value)(p), torch.func.hessian(value)(p)
     d = -torch.linalg.solve(H / 2 + 0.1 * torch.eye(15), g / 2)
     opt = lsq.LevenbergMarquardt(model, damping=lsq.Nielsen(value=0.1), solver=solver)
-    step = opt.step(
-        lsq.Residual(lambda x, y: (model(x), y), x, target, criterion="cross_entropy")
-    )
+    step = opt.step(lsq.Residual(lambda x, y: (model(x), y), x, target, criterion="cross_entropy"))
     assert step.previous_loss == pytest.approx(float(value(p)))
     moved = torch.nn.utils.parameters_to_vector(model.parameters()).detach() - p
     torch.testing.assert_close(moved, d, rtol=1e-8, atol=1e-10)
@@ -225,7 +223,7 @@ def test_statistics_say_what_is_not_determined(solver):
     assert statistics.rank == 2 and "determine 2 of 4" in statistics.message
     errors = statistics.standard_errors
     assert bool(torch.isinf(errors[[0, 1, 3]]).all()) and bool(torch.isfinite(errors[2]))
-    line, covariance = np.polyfit(x.numpy(), y.numpy(), 1, cov=True)
+    _, covariance = np.polyfit(x.numpy(), y.numpy(), 1, cov=True)
     assert float(errors[2]) == pytest.approx(np.sqrt(covariance[1, 1]), rel=1e-6)
 
 

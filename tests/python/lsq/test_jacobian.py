@@ -170,9 +170,7 @@ def test_products(mlp, slow_jacobian):
 @pytest.mark.parametrize("create_graph", [False, True])
 def test_diagonal(mlp, slow_jacobian, create_graph):
     model, x, y = mlp(2, 7, 3), torch.randn(30, 2), torch.randn(30, 3)
-    parts = lsq.gauss_newton_diagonal(
-        model, torch.nn.MSELoss(), x, y, create_graph=create_graph
-    )
+    parts = lsq.gauss_newton_diagonal(model, torch.nn.MSELoss(), x, y, create_graph=create_graph)
     J = slow_jacobian(model.parameters(), model(x))
     assert [part.shape for part in parts] == [p.shape for p in model.parameters()]
     flat = torch.cat([part.reshape(-1) for part in parts])
@@ -190,7 +188,9 @@ def test_diagonal_refuses_other_losses(mlp):
 
 
 def test_an_insisted_method_that_does_not_fit_says_why(mlp):
-    model = torch.nn.Sequential(torch.nn.Linear(2, 4), torch.nn.BatchNorm1d(4, track_running_stats=False))
+    model = torch.nn.Sequential(
+        torch.nn.Linear(2, 4), torch.nn.BatchNorm1d(4, track_running_stats=False)
+    )
     residual = lsq.Residual(lambda x: model(x), torch.randn(8, 2))
     with pytest.raises(ValueError, match="jacobian='per_sample' does not fit"):
         lsq.jacobian(model, residual, method="per_sample")

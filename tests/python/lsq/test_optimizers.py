@@ -21,8 +21,10 @@ def start():
 
 
 def run(optimizer, residuals, steps):
-    for number in range(1, steps + 1):
+    number = 0
+    while number < steps:
         step = optimizer.step(residuals)
+        number += 1
         if step.status is not None:
             break
     return step, number
@@ -116,9 +118,7 @@ def scipy_solution(**keywords):
 def test_robust_losses_have_scipys_minimum(loss):
     p = torch.tensor([2.0, 1.0, 0.4], requires_grad=True)  # arctan has other minima far away
     t, y = torch.tensor(T), torch.tensor(Y)
-    residual = lsq.Residual(
-        lambda t, y: exponential(p, t) - y, t, y, robust=loss, robust_scale=0.1
-    )
+    residual = lsq.Residual(lambda t, y: exponential(p, t) - y, t, y, robust=loss, robust_scale=0.1)
     result = lsq.fit([p], residual, max_steps=300)
     expected = scipy_solution(loss=loss, f_scale=0.1)
     # SciPy's numerical Jacobian leaves about 1e-7.
