@@ -146,23 +146,19 @@ class NormalSystem(System):
         self.matrix = torch.zeros(size, size, dtype=torch.float64, device=device)
         self._pending: list[torch.Tensor] = []
         self._eigen: tuple[torch.Tensor, torch.Tensor] | None = None
-        self._upper = size >= 512
+        self._width = size if size < 512 else max(128, size // 20)
 
     def add(self, B: torch.Tensor, u: torch.Tensor) -> None:
-        if self._upper:
-            width = max(128, math.ceil(self.size / 8))
-            for start in range(0, self.size, width):
-                stop = min(start + width, self.size)
-                self.matrix[:stop, start:stop].addmm_(B[:, :stop].T, B[:, start:stop])
-        else:
-            self.matrix.addmm_(B.T, B)
+        # PyTorch has no symmetric rank-k update: blocks of rows up to the diagonal do half the work.
+        for start in range(0, self.size, self._width):
+            stop = min(start + self._width, self.size)
+            self.matrix[start:stop, :stop].addmm_(B[:, start:stop].T, B[:, :stop])
         self.gradient.addmv_(B.T, u)
 
     def finish(self) -> None:
-        if self._upper:
-            upper = torch.triu(self.matrix, diagonal=1)
-            self.matrix.triu_()
-            self.matrix += upper.T
+        for start in range(self._width, self.size, self._width):
+            rows = slice(start, min(start + self._width, self.size))
+            self.matrix[:start, rows] = self.matrix[rows, :start].T
 
     def parts(self) -> list[torch.Tensor]:
         return [self.matrix, self.gradient]

@@ -132,7 +132,7 @@ def recorded_rows(
     """
     uses, biases = list(recorder.log.uses), list(recorder.log.biases)
     size = min(rows_at_once, max(len(block.z) for block in blocks))
-    buffer = torch.zeros(size, len(parameters), dtype=torch.float64, device=parameters.device)
+    buffer = torch.empty(size, len(parameters), dtype=torch.float64, device=parameters.device)
     outputs = [use.output for use in uses]
     for number, block in enumerate(blocks):
         columns = _columns(parameters, block, others) if others else []
