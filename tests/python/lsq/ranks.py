@@ -26,6 +26,7 @@ for solver in ("auto", "normal", "dual"):
     data = (x[rank::size], y[rank::size])
     result = lsq.fit(model, data, solver=solver, damping=damping, max_steps=15)
     histories[solver] = result.history.loss
-print(json.dumps(histories))
+print(json.dumps(histories), flush=True)
 if size > 1:
+    dist.barrier()  # a rank that leaves early breaks the other's connection
     dist.destroy_process_group()
