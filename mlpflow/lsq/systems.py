@@ -149,7 +149,7 @@ class NormalSystem(System):
         self._width = size if size < 512 else max(128, size // 20)
 
     def add(self, B: torch.Tensor, u: torch.Tensor) -> None:
-        # PyTorch has no symmetric rank-k update: blocks of rows up to the diagonal do half the work.
+        # PyTorch has no symmetric rank-k update: blocks of rows up to the diagonal, half the work.
         for start in range(0, self.size, self._width):
             stop = min(start + self._width, self.size)
             self.matrix[start:stop, :stop].addmm_(B[:, start:stop].T, B[:, :stop])
