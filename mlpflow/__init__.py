@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .objective import Spectrum, gradient, hessian, hessian_spectrum, loss
     from .options import TrainOptions
     from .params import Params
+    from .picklefile import pickle, unpickle
     from .polishing import PolishResult, polish
     from .progress import Progress
     from .quadrature import (
@@ -83,6 +84,7 @@ _MODULES = {
     "options": ["TrainOptions"],
     "params": ["Params"],
     "polishing": ["PolishResult", "polish"],
+    "picklefile": ["pickle", "unpickle"],
     "progress": ["Progress"],
     "initialization": ["random_params"],
     "quadrature": [
@@ -162,6 +164,7 @@ __all__ = [
     "loss",
     "match_neurons",
     "minibatches",
+    "pickle",
     "polish",
     "random_params",
     "residuals",
@@ -171,6 +174,7 @@ __all__ = [
     "train",
     "train_many",
     "trajectory_distance",
+    "unpickle",
     "use_engine",
     "value_and_gradient",
 ]

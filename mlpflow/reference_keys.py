@@ -44,7 +44,7 @@ KEYS: dict[str, Callable[[TrainResult], Any]] = {
     "x": lambda r: joined(r.params),
     "ode_x": lambda r: joined(r.flow.params) if r.flow else None,
     "trajectory": _trajectory,
-    "loss_curve": lambda r: r.loss_curve,
+    "loss_curve": lambda r: np.concatenate([r.trajectory.loss if r.flow else [], r.loss_curve]),
     "ode_iterations": lambda r: r.flow.iterations if r.flow else 0,
     "optim_iterations": lambda r: r.optim.iterations if r.optim else 0,
     "ode_time_run": lambda r: r.flow.time if r.flow else 0.0,

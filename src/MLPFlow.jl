@@ -42,6 +42,7 @@ export NetI, InfiniteObjective, load_potential_approximator, evaluators
 export train, run_training
 export NormalIntegral, IntegralEstimate, gauss_hermite_net, integration_error, integration_estimate
 export polish, Polished, certify, Certificate, DoubleDouble
+export pickle, unpickle
 export status_message, NoMonitor
 
 end
