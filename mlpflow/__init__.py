@@ -184,6 +184,8 @@ def __getattr__(name: str) -> object:
     module = _HOME.get(name)
     if module is not None:
         value: object = getattr(importlib.import_module(f".{module}", __name__), name)
+    elif name == "julia":  # of the engine that runs now: not to be remembered
+        return importlib.import_module(".engine.selection", __name__).julia_module()
     elif name == "plot":
         value = importlib.import_module(".plot", __name__)
     else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["EngineError"]
+__all__ = ["EngineError", "engine_error"]
 
 
 class EngineError(RuntimeError):
@@ -37,3 +37,10 @@ class EngineError(RuntimeError):
 
 def _rebuild(message: str, kind: str, trace: str) -> EngineError:
     return EngineError(message, kind=kind, trace=trace)
+
+
+def engine_error(function: str, error: dict[str, str]) -> EngineError:
+    """The exception for an error reply of Julia to the call of a function."""
+    kind, message = error["kind"], error["message"]
+    message = message.removeprefix(f"{kind}: ")
+    return EngineError(f"{function} failed in Julia: {message}", kind=kind, trace=error["trace"])

@@ -11,14 +11,19 @@ from collections.abc import Iterator
 from typing import Any
 
 from .._hints import did_you_mean
+from .automatic import automatic_engine
 from .base import Engine
+from .errors import EngineError
 
 __all__ = [
     "current_engine", "engine_info", "forget", "shutdown", "use_engine", "using_engine",
 ]  # fmt: skip
 
-# Engines by name, with the module and class that implement them. "auto" takes the first.
-ENGINES = {"worker": ("mlpflow.engine.worker", "WorkerEngine")}
+# Engines by name, with the module and class that implement them. "auto" is one of them.
+ENGINES = {
+    "worker": ("mlpflow.engine.worker", "WorkerEngine"),
+    "juliacall": ("mlpflow.engine.juliacall", "JuliacallEngine"),
+}
 
 _lock = threading.Lock()
 _engine: Engine | None = None
@@ -36,8 +41,9 @@ def use_engine(name: str) -> None:
     Parameters
     ----------
     name : str
-        ``"worker"`` (a Julia child process), or ``"auto"``. The environment variable
-        ``MLPFLOW_ENGINE`` decides where this function is not called.
+        ``"worker"`` (a Julia child process), ``"juliacall"`` (Julia inside this process), or
+        ``"auto"``: juliacall where it starts without downloading anything, otherwise the worker.
+        The environment variable ``MLPFLOW_ENGINE`` decides where this function is not called.
 
     Examples
     --------
@@ -58,7 +64,7 @@ def _resolve(name: object, where: str) -> str:
     if not isinstance(name, str) or name not in names:
         hint = did_you_mean(str(name), names)
         raise ValueError(f"{where}: expected one of {', '.join(names)}, got {name!r}{hint}")
-    return next(iter(ENGINES)) if name == "auto" else name
+    return automatic_engine() if name == "auto" else name
 
 
 def current_engine() -> Engine:
@@ -125,6 +131,17 @@ def engine_info() -> dict[str, Any]:
     engine = current_engine()
     information: dict[str, Any] = engine.call("info", {})
     return {"engine": engine.name, **information}
+
+
+def julia_module() -> Any:
+    """The live Julia module, what ``mlpflow.julia`` is."""
+    engine = current_engine()
+    if engine.name != "juliacall":
+        raise EngineError(
+            f"mlpflow.julia: expected the engine juliacall, got {engine.name}: call "
+            'mlpflow.use_engine("juliacall") or set MLPFLOW_ENGINE=juliacall'
+        )
+    return engine.module  # type: ignore[attr-defined]
 
 
 def shutdown() -> None:

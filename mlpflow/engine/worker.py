@@ -13,7 +13,7 @@ from typing import Any
 
 from .base import Engine, Event, Question, Remote
 from .discovery import Julia, engine_root, find_julia
-from .errors import EngineError
+from .errors import EngineError, engine_error
 from .firststart import one_at_a_time
 from .image import ImagePlace, find_image
 from .interrupts import InterruptGuard
@@ -155,7 +155,7 @@ class WorkerEngine(Engine):
             process.exchange.clear()
         conversation.raise_pending()
         if "error" in reply:
-            raise _engine_error(function, reply["error"])
+            raise engine_error(function, reply["error"])
         return reply["result"]
 
     def _take_gone(self) -> list[int]:
@@ -355,12 +355,6 @@ def _note_when_slow() -> Iterator[None]:
         yield
     finally:
         timer.cancel()
-
-
-def _engine_error(function: str, error: dict[str, str]) -> EngineError:
-    kind, message = error["kind"], error["message"]
-    message = message.removeprefix(f"{kind}: ")
-    return EngineError(f"{function} failed in Julia: {message}", kind=kind, trace=error["trace"])
 
 
 def _tail(words: str) -> str:

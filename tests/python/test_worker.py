@@ -401,7 +401,9 @@ def test_shutdown_ends_the_process_and_may_be_repeated():
 
 
 def test_use_engine(monkeypatch):
-    with pytest.raises(ValueError, match='expected one of worker, auto, got .*mean "worker"'):
+    with pytest.raises(
+        ValueError, match='expected one of worker, juliacall, auto, got .*mean "worker"'
+    ):
         mf.use_engine("wroker")
     mf.use_engine("auto")
     assert mf.engine_info()["engine"] == "worker"
