@@ -8,6 +8,7 @@ import ctypes
 import importlib
 import importlib.util
 import os
+import signal
 import sys
 import threading
 import warnings
@@ -99,7 +100,7 @@ def start_julia() -> Embedding:
     if _started is None:
         new = not is_running()
         _warn_of_torch(new)
-        with _environment(DEFAULTS if new else {}):
+        with _environment(DEFAULTS if new else {}), _same_signals():
             _started = Embedding(_load())
         if new:
             _let_other_threads_collect()
@@ -148,6 +149,20 @@ def _environment(defaults: dict[str, str]) -> Iterator[None]:
     finally:
         for name in new:
             os.environ.pop(name, None)
+
+
+@contextlib.contextmanager
+def _same_signals() -> Iterator[None]:
+    """Unblock the signals that Julia blocks in this thread (1.5 does, whatever it is told).
+
+    With Julia's own handlers, which the user may ask for, they stay as Julia wants them.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    try:
+        yield
+    finally:
+        if os.environ.get("PYTHON_JULIACALL_HANDLE_SIGNALS", "no") == "no":
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _let_other_threads_collect() -> None:

@@ -1,5 +1,6 @@
 """What the tests of the Python package share."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,10 @@ import pytest
 import mlpflow as mf
 
 ROOT = Path(__file__).resolve().parents[2]
+
+# The engine under test. Most tests are about something else, and run with either.
+ENGINE = os.environ.get("MLPFLOW_TEST_ENGINE", "worker")
+os.environ["MLPFLOW_ENGINE"] = ENGINE
 
 
 @pytest.fixture

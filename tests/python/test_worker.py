@@ -14,7 +14,6 @@ import pytest
 
 import mlpflow as mf
 from mlpflow.engine import current_engine, worker
-from mlpflow.engine.process import EXCHANGE_THRESHOLD
 
 # An explicit method at a tight tolerance: small steps, and no tolerance that could be met.
 ENDLESS = {
@@ -46,38 +45,12 @@ def wait_for_end(pid, seconds=20):
         os.close(descriptor)
 
 
-@pytest.mark.parametrize("value", [None, True, 3, -7, 2.5, "äöü", [1, [2, "x"]], {"a": {"b": 1}}])
-def test_echo(value):
-    assert echo(value) == value
-
-
-@pytest.mark.parametrize("bytes_", [8, EXCHANGE_THRESHOLD - 8, EXCHANGE_THRESHOLD, 30_000_000])
-def test_echo_arrays_of_every_way_of_travel(bytes_, rng):
-    array = rng.standard_normal((bytes_ // 8, 1))
-    assert np.array_equal(echo(array), array)
-    mixed = echo({"large": array, "small": np.arange(3), "list": [array]})
-    assert np.array_equal(mixed["large"], array)
-    assert np.array_equal(mixed["list"][0], array)
-    assert mixed["small"].tolist() == [0, 1, 2]
-
-
 def test_engine_info():
     info = mf.engine_info()
     assert info["engine"] == "worker"
     assert info["pid"] == current_engine().pid
     assert info["threads"] >= 1
     assert set(info["blas"]) >= {"library", "kernel", "threads"}
-
-
-def test_julia_errors_are_sentences_with_the_trace_on_request():
-    with pytest.raises(
-        mf.EngineError, match="nosuch failed in Julia: expected one of the calls"
-    ) as e:
-        current_engine().call("nosuch", {})
-    assert e.value.kind == "ArgumentError"
-    assert "Stacktrace" in e.value.trace
-    assert "Stacktrace" not in str(e.value)
-    assert echo(1) == 1
 
 
 def test_the_worker_has_its_own_session():
@@ -107,22 +80,6 @@ def test_kill_during_train(small_net, small_params):
         mf.train(small_net, small_params, progress=kill, **ENDLESS)
     assert time.perf_counter() - killed[0] < 1
     assert mf.loss(small_net, small_params) == before
-
-
-def test_ctrl_c_gives_the_best_point_so_far(small_net, small_params):
-    pressed = []
-
-    def press(progress):
-        if not pressed:
-            pressed.append(True)
-            signal.raise_signal(signal.SIGINT)
-
-    result = mf.train(small_net, small_params, progress=press, **ENDLESS)
-    assert result.status is mf.Status.interrupted
-    assert not result.converged
-    assert result.loss <= mf.loss(small_net, small_params)
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    assert echo(1) == 1
 
 
 def test_the_second_ctrl_c_kills_the_worker(small_net, small_params):
@@ -175,69 +132,6 @@ def test_ctrl_c_during_a_short_call_is_raised_after_it(monkeypatch):
     monkeypatch.undo()
     assert echo(3) == 3
     assert current_engine().pid == pid
-
-
-def test_an_error_in_a_callback_ends_the_run_and_comes_out(small_net, small_params):
-    def fail(progress):
-        raise LookupError("mine")
-
-    for keywords in ({"progress": fail}, {"callback": fail}):
-        with pytest.raises(LookupError, match="mine"):
-            mf.train(small_net, small_params, **keywords, **ENDLESS)
-        assert echo(1) == 1
-
-
-def test_calls_from_inside_callbacks(small_net, small_params):
-    losses = []
-
-    def stop_at_third(progress):
-        losses.append((progress.loss, mf.loss(small_net, progress.params)))
-        return len(losses) == 3
-
-    result = mf.train(small_net, small_params, callback=stop_at_third, **ENDLESS)
-    assert result.status is mf.Status.callback
-    seen, computed = np.transpose(losses)
-    assert np.allclose(seen, computed, rtol=1e-12)
-
-    values = []
-
-    def watch(progress):
-        values.append(mf.loss(small_net, small_params))
-        signal.raise_signal(signal.SIGINT)
-
-    assert mf.train(small_net, small_params, progress=watch, **ENDLESS).status == "interrupted"
-    assert set(values) == {mf.loss(small_net, small_params)}
-
-
-def test_threads_queue(small_net):
-    points = [mf.random_params(small_net, rng=seed) for seed in range(8)]
-    expected = [mf.loss(small_net, p) for p in points]
-    wrong = []
-
-    def evaluate(p, value):
-        for _ in range(50):
-            if mf.loss(small_net, p) != value:
-                wrong.append(p)
-
-    threads = [
-        threading.Thread(target=evaluate, args=pair) for pair in zip(points, expected, strict=True)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not wrong
-
-
-def test_networks_that_are_gone_are_dropped(rng):
-    engine = current_engine()
-    net = mf.Net([(1, "identity", False)], [[1.0]], [1.0])
-    mf.loss(net, [1.0])
-    key = net._key
-    assert key in engine._known
-    del net
-    echo(0)
-    assert key not in engine._known
 
 
 def test_what_julia_prints_goes_to_standard_error(capsys):
