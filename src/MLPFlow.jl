@@ -29,6 +29,8 @@ include("../julia/resume.jl")
 include("../julia/train.jl")
 include("../julia/landscape/landscape.jl")
 include("../julia/infinite/infinite.jl")
+include("../julia/starts.jl")
+include("../julia/show.jl")
 include("../julia/bridge/bridge.jl")
 
 export Net, TeacherNet, Params, params, params2dict, random_params, glorot_normal, glorot_uniform
@@ -37,7 +39,6 @@ export hvp, hvp!, residuals, residuals!, jacobian, jacobian!, gauss_newton, gaus
        gauss_newton_product!
 export sigmoid, relu, softplus, gelu, silu, selu, square, cube, g, sigmoid2, normal_cdf, Poly, UserActivation
 export AbstractObjective, FunctionObjective, ResidualObjective, NetObjective, isleastsquares, nresiduals, nparams, value, value_gradient!, value_gradient_hessian!
-export AbstractObjective, FunctionObjective, NetObjective, nparams, value, value_gradient!, value_gradient_hessian!
 export NetI, InfiniteObjective, load_potential_approximator, evaluators
 export train, run_training
 export NormalIntegral, IntegralEstimate, gauss_hermite_net, integration_error, integration_estimate

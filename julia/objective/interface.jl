@@ -30,6 +30,27 @@ they may not be, methods look at how strongly each parameter acts.
 commensurable(::AbstractObjective) = false
 
 """
+    nparams(net_or_objective) -> Int
+
+The number of parameters.
+"""
+function nparams end
+
+"""
+    value(o::AbstractObjective, x) -> Float64
+
+The value of `o` at `x` (length P); `NaN` or `Inf` where it overflows.
+"""
+function value end
+
+"""
+    value_gradient!(g, o::AbstractObjective, x) -> Float64
+
+Write the gradient of `o` at `x` into `g` (length P) and return the value.
+"""
+function value_gradient! end
+
+"""
     gradient!(g, o::AbstractObjective, x) -> g
 
 Write the gradient of `o` at `x` into `g` (length P).
