@@ -14,8 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from .engine import EngineError, engine_info
+from .engine.automatic import why_not_juliacall
 from .engine.discovery import Julia, engine_root, find_julia
 from .engine.image import cache_folder, image_state
+from .engine.mending import OTHERWISE, mend_of_start
+from .engine.selection import ENGINES
 from .text import format_rows, format_seconds
 
 __all__ = ["Finding", "examine", "format_findings", "healthy"]
@@ -66,6 +69,14 @@ def examine(
         *(_package(name, "") for name in REQUIRED),
         *(_package(name, purpose) for name, purpose in OPTIONAL.items()),
     ]
+    chosen = os.environ.get("MLPFLOW_ENGINE") or "auto"
+    if chosen not in ("auto", *ENGINES):
+        mend = f"unset MLPFLOW_ENGINE, or set it to one of {', '.join(['auto', *ENGINES])}"
+        return [*findings, Finding("engine", f"MLPFLOW_ENGINE is {chosen!r}", mend)]
+    why = why_not_juliacall() if chosen == "auto" else "MLPFLOW_ENGINE says so"
+    if chosen == "juliacall" or not why:
+        return findings + _embedded(info)
+    findings.append(Finding("choice", f"the engine worker: {why.partition(': ')[0]}"))
     try:
         julia = find()
     except EngineError as error:
@@ -95,6 +106,20 @@ def format_findings(findings: list[Finding]) -> str:
     return f"{format_rows('What mlpflow uses', rows)}\n{end}"
 
 
+def _embedded(info: Callable[[], dict[str, Any]]) -> list[Finding]:
+    """Julia inside this process: juliacall finds it, the worker's Julia does not matter."""
+    try:
+        facts = info()
+    except (EngineError, ImportError) as error:
+        mend = "unset MLPFLOW_ENGINE or set it to worker: then this is not needed"
+        return [Finding("engine", str(error), mend)]
+    return [
+        Finding("engine", f"juliacall, inside Python's process; files in {engine_root()}"),
+        Finding("Julia", f"{facts['julia']}, {facts['executable']} (from juliacall)"),
+        Finding("BLAS", _blas(facts.get("blas", {}))),
+    ]
+
+
 def _engine(info: Callable[[], dict[str, Any]], julia: Julia) -> list[Finding]:
     try:
         root = engine_root()
@@ -102,7 +127,10 @@ def _engine(info: Callable[[], dict[str, Any]], julia: Julia) -> list[Finding]:
         facts = info()
     except EngineError as error:
         last = error.trace.strip().splitlines()[-1:] if error.trace else []
-        return [Finding("engine", "; ".join([str(error), *last]), f"{_mlpflow()} setup")]
+        mend = mend_of_start(f"{error}\n{error.trace}")
+        if mend == OTHERWISE:
+            mend = f"{_mlpflow()} setup"
+        return [Finding("engine", "; ".join([str(error), *last]), mend)]
     except ImportError as error:
         package = (error.name or "mlpflow").partition(".")[0]
         command = f"{sys.executable} -m pip install --force-reinstall {package}"

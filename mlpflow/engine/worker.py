@@ -17,6 +17,7 @@ from .errors import EngineError, engine_error
 from .firststart import one_at_a_time
 from .image import ImagePlace, find_image
 from .interrupts import InterruptGuard
+from .mending import mend_of_start
 from .process import WorkerDied, WorkerProcess
 from .wire import Wire
 
@@ -214,8 +215,10 @@ def _greet(process: WorkerProcess) -> None:
             greeting = Wire().unpack(process.receive())
     except WorkerDied:
         how = process.close()
+        said = _tail(process.last_words)
+        mend = mend_of_start(f"{how}\n{process.last_words}")
         raise EngineError(
-            f"the Julia worker {how} before it was ready: {_tail(process.last_words)}",
+            f"the Julia worker {how} before it was ready: {said}; {mend}",
             kind="worker",
             trace=process.last_words,
         ) from None
