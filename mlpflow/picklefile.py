@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .net import Net
 from .params import Params
 from .pickler import Pickler
 from .result import TrainResult
@@ -88,8 +89,9 @@ def _plain_result(result: Any) -> Any:
     if not isinstance(result, TrainResult):
         return result
     plain = {key: result[key] for key in KEYS}
-    plain["input"] = result.net.inputs.T
-    plain["target"] = _columns(result.net.targets, result.net.losstype, result.net.Dout)
+    if isinstance(result.net, Net):  # infinite data have none
+        plain["input"] = result.net.inputs.T
+        plain["target"] = _columns(result.net.targets, result.net.losstype, result.net.Dout)
     plain["layerspec"] = tuple(
         (layer.width, _activation_names(layer.activation), layer.bias)
         for layer in result.net.layers
