@@ -18,7 +18,9 @@ __all__ = ["Linearization", "Objective"]
 
 # Rows of a Jacobian that are made at once: they stay in the processor's cache.
 _CACHED_ROWS = 256
-# Samples whose graph is kept at once, in numbers of memory a sample and parameter.
+# Samples in one call: more save nothing and keep larger graphs.
+_MOST_SAMPLES = 8192
+# QR of the rows costs about four times their normal equations: for few parameters.
 _QR_PARAMETERS = 100
 _QR_WORK = 2e9
 
@@ -96,7 +98,7 @@ class Objective:
         # Values kept for a sample are about as many as parameters; 64 is the least worth a call.
         numbers = self.memory / 8
         share = numbers / (4 * max(16, len(self.parameters) ** 0.5) * (4 if graph else 1))
-        return max(64, int(share))
+        return min(max(64, int(share)), _MOST_SAMPLES)
 
     def _calls(self, residual: Residual, graph: bool) -> Iterator[Sequence[torch.Tensor]]:
         for batch in residual.batches(self.parameters.device):

@@ -32,7 +32,7 @@ class SumOfSquares:
     >>> p = torch.tensor([3.0], requires_grad=True)
     >>> loss = lsq.SumOfSquares(lambda: p - 1, [p])
     >>> optimizer = torch.optim.SGD([p], lr=0.1)
-    >>> float(optimizer.step(loss.closure))
+    >>> optimizer.step(loss.closure).item()
     4.0
     """
 
