@@ -9,12 +9,22 @@ import numpy as np
 import pytest
 
 import mlpflow as mf
+from mlpflow.engine import selection
 
 ROOT = Path(__file__).resolve().parents[2]
 
 # The engine under test. Most tests are about something else, and run with either.
 ENGINE = os.environ.get("MLPFLOW_TEST_ENGINE", "worker")
 os.environ["MLPFLOW_ENGINE"] = ENGINE
+
+
+@pytest.fixture(autouse=True)
+def the_same_engine():
+    """A test that has chosen another engine leaves none of it to the next one."""
+    yield
+    selection._chosen = None
+    if selection._engine is not None and selection._engine.name != ENGINE:
+        mf.shutdown()
 
 
 @pytest.fixture

@@ -115,3 +115,18 @@ def test_training_page_tells_the_defaults():
 def test_training_page_explains_every_status():
     listed = table_column(ROOT / "docs" / "training.md", "and only for those.\n\n")
     assert [name for names in listed for name in names] == [status.value for status in Status]
+
+
+def test_troubleshooting_quotes_messages_that_exist():
+    """Each quoted part of a message stands in the sources, whatever is put into its gaps."""
+    section = (ROOT / "README.md").read_text().split("## When something is wrong")[1]
+    quoted = re.findall(r"^\| `(.+?)` \|", section.split("\n## ")[0], re.MULTILINE)
+    assert len(quoted) >= 10
+    text = "\n".join(path.read_text() for path in (ROOT / "mlpflow").rglob("*.py"))
+    # Messages are broken into lines and have gaps for names.
+    text = re.sub(r'"\s*\n\s*f?"', "", text)
+    told_by_julia = ("permission denied", "was killed by SIGKILL")
+    for message in quoted:
+        for part in message.split(" ... "):
+            part = part.replace(", got worker", ", got ")
+            assert part in text or any(words in part for words in told_by_julia), part

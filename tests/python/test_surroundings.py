@@ -94,7 +94,7 @@ def test_one_home_for_many_machines(monkeypatch, tmp_path):
             places |= {image_place(julia, root).path for root in engines}
     assert len(places) == 8
     assert all(path.is_relative_to(tmp_path / ".cache" / "mlpflow") for path in places)
-    # Julia's own cache, one for each of its versions, stays where the user has it.
+    # Julia's own cache has a folder for each of its versions; it stays where the user has it.
     monkeypatch.setenv("JULIA_DEPOT_PATH", "/scratch/depot")
     environment = worker_environment(Julia("julia", (1, 10, 8), "PATH"), engines[0])
     assert environment["JULIA_DEPOT_PATH"] == "/scratch/depot"

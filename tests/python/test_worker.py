@@ -29,6 +29,11 @@ ENDLESS = {
 }
 
 
+@pytest.fixture(autouse=True)
+def worker_engine():
+    mf.use_engine("worker")
+
+
 def echo(value):
     return current_engine().call("echo", {"value": value})
 
