@@ -24,15 +24,16 @@ def main() -> int:
     options = _options()
     problems = QUICK_PROBLEMS if options.quick else PROBLEMS
     start = time.monotonic()
-    measured = [_measure(p, start) for p in problems if options.only in p.name]
-    text = report.markdown(measured, TARGET, LIMIT, time.monotonic() - start, options.note)
+    chosen = [p for p in problems if options.only in p.name]
+    measured = [_measure(p, options.limit, start) for p in chosen]
+    text = report.markdown(measured, TARGET, options.limit, time.monotonic() - start, options.note)
     print(text)
     if options.out:
         options.out.write_text(text, encoding="utf-8")
     return 0
 
 
-def _measure(problem: FixedPoints, start: float) -> Measured:
+def _measure(problem: FixedPoints, limit: float, start: float) -> Measured:
     chosen = contenders()
     net, p = problem.make(0)
     for contender in chosen.values():  # what is compiled or loaded at first use is not timed
@@ -42,13 +43,14 @@ def _measure(problem: FixedPoints, start: float) -> Measured:
         _say(start, f"{problem.name}: start {seed}")
         net, p = problem.make(seed)
         for name, contender in chosen.items():
-            runs[name].append(run(contender, net, p, TARGET, LIMIT))
+            runs[name].append(run(contender, net, p, TARGET, limit))
     return Measured(problem, TARGET, runs)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks.optimizers", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="two small problems, three starts")
+    parser.add_argument("--limit", type=float, default=LIMIT, help="seconds of one run, at most")
     parser.add_argument("--only", default="", help="problems whose name contains this")
     parser.add_argument("--note", default="", help="a sentence for the report")
     parser.add_argument("--out", type=Path, help="the report (default: results/optimizers.md)")
