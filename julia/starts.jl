@@ -13,7 +13,8 @@ Train from each of the parameters `ps` (at least one); the results in their orde
 Ctrl-C ends the runs under way with their best points so far; those that have not begun return their starts. Throws, before any run,
 what `train` would throw for one of the points.
 """
-train(net::Union{Net,NetI}, ps::Tuple; kwargs...) = train_starts(net, ps; kwargs...)
+train(net::Net, ps::Tuple; kwargs...) = train_starts(net, ps; kwargs...)
+train(net::NetI, ps::Tuple; kwargs...) = train_starts(net, ps; kwargs...)
 
 function train_starts(net, ps::Tuple; num_workers::Integer = Threads.nthreads(), verbosity::Integer = 1,
                       show_progress::Bool = verbosity > 0, kwargs...)

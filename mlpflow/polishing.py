@@ -135,8 +135,8 @@ def polish(
     >>> x = np.array([[1.0], [2.0], [3.0]])
     >>> net = mf.Net([(1, "identity", False)], x, np.array([1.0, 2.0, 2.0]))
     >>> result = mf.polish(net, [0.7857142857142857])
-    >>> result.loss_digits  # 1/14
-    '7.14285714285714285714285714286e-2'
+    >>> result.loss_digits  # 5/42
+    '1.19047619047619047619047619048e-1'
     """
     answer = evaluate(
         "polish",

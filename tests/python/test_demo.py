@@ -39,7 +39,7 @@ def test_readme_shows_what_is_printed(out, label):
 
 
 def test_student_finds_its_teacher(out):
-    assert mf.load(out / "teacher-student" / "result.npz").loss < 1e-20
+    assert mf.load(out / "teacher-student" / "result.npz").loss < 1e-18  # 1e-9 an output
     report = (out / "teacher-student" / "report.txt").read_text()
     table = report[report.index("  teacher        w1") :].splitlines()
     distances = [float(line.split()[8]) for line in table[1:5]]

@@ -61,7 +61,8 @@ def place(monkeypatch, tmp_path):
     monkeypatch.setenv("PYTHON_JULIAPKG_PROJECT", str(tmp_path))
     monkeypatch.setenv("JULIA_DEPOT_PATH", str(tmp_path / "depot"))
     monkeypatch.setattr(sys, "path", [p for p in sys.path if "embedded" not in p])
-    monkeypatch.delitem(sys.modules, "juliacall", raising=False)
+    for name in ("juliacall", "torch"):  # other tests import torch
+        monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setattr(selection, "_engine", None)
     monkeypatch.setattr(selection, "_chosen", None)
     monkeypatch.setattr(embedding, "_started", None)
