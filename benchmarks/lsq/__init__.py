@@ -1,0 +1,1 @@
+"""Least squares on PyTorch modules beside other ways to do it."""
