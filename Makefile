@@ -41,6 +41,7 @@ bench: setup
 	$(PYTHON_BIN) -m benchmarks.flow
 	$(PYTHON_BIN) -m benchmarks.many
 	$(PYTHON_BIN) -m benchmarks.optimizers
+	$(PYTHON_BIN) -m benchmarks.lsq
 
 docs: setup
 	$(PYTHON_BIN) -m pytest tests/python/test_readme.py tests/python/test_examples.py

@@ -1,4 +1,4 @@
-"""Evaluations of the residuals beside scipy.optimize.least_squares, on the problems of the tests."""
+"""Evaluations beside scipy.optimize.least_squares, on the problems of the tests."""
 
 from __future__ import annotations
 

@@ -46,7 +46,8 @@ def fits(quick: bool, limit: float, say: Callable[[str], None]) -> str:
         done = [theirs.attempts for theirs, _ in pairs]
         notes.append(_note(name, done, steps))
     header = ["problem", "method", "seeds", "median loss", "median largest error",
-              "median attempts", "median time", "median ratio of times", "smallest ratio"]  # fmt: skip
+              "median attempts", "median time", "median ratio of times",
+              "smallest ratio"]  # fmt: skip
     return "\n\n".join(
         [
             "The peer's algorithm makes its attempts, then ours starts from the same parameters "

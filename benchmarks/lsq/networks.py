@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from dataclasses import dataclass
 
 import torch
@@ -37,7 +38,7 @@ class Case:
         torch.manual_seed(self.nparams)
         layers: list[torch.nn.Module] = []
         widths = (*NETWORKS[self.nparams][:-1], self.outputs)
-        for inputs, outputs in zip(widths[:-1], widths[1:], strict=True):
+        for inputs, outputs in itertools.pairwise(widths):
             layers += [torch.nn.Linear(inputs, outputs), torch.nn.Tanh()]
         net = torch.nn.Sequential(*layers[:-1]).double()
         x = torch.randn(self.samples, widths[0], dtype=torch.float64)

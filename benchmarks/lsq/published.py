@@ -54,7 +54,8 @@ class DampedDense:
         self.now = self.best = self.loss()
 
     def loss(self) -> float:
-        return sum(float(t.residuals(self.p).square().sum()) / len(t.samples[0]) for t in self.terms)
+        means = (t.residuals(self.p).square().sum() / len(t.samples[0]) for t in self.terms)
+        return sum(float(mean) for mean in means)
 
     def system(self) -> tuple[torch.Tensor, torch.Tensor]:
         """J^T J and J^T r, of the means."""

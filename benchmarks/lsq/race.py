@@ -19,7 +19,7 @@ __all__ = ["race"]
 CASES = (Case(151, 1_000), Case(1000, 1_000), Case(1000, 10_000), Case(5000, 1_000))
 QUICK_CASES = (Case(151, 1_000), Case(1000, 1_000))
 SHARE = 1e-4
-SECONDS, QUICK_SECONDS = 20.0, 6.0
+SECONDS, QUICK_SECONDS = 10.0, 6.0
 Data = tuple[torch.nn.Module, torch.Tensor, torch.Tensor]
 # A contender returns the loss at its end.
 Contender = Callable[[Data, float, float], float]
@@ -112,8 +112,8 @@ def race(quick: bool, limit: float, say: Callable[[str], None]) -> str:
         say(f"race: {rows[-1]}")
     return "\n\n".join(
         [
-            f"Seconds until the loss is {SHARE:g} of the variance of the targets sin(w x), from the "
-            f"same parameters; at most {seconds:g} s. LBFGS with 20 pairs and a strong Wolfe "
+            f"Seconds until the loss is {SHARE:g} of the variance of the targets sin(w x), from "
+            f"the same parameters; at most {seconds:g} s. LBFGS with 20 pairs and a strong Wolfe "
             "search, Adam on all samples at once.",
             table(["P", "N", *CONTENDERS], rows),
         ]

@@ -60,7 +60,7 @@ def _ours(net: torch.nn.Module, x: torch.Tensor, y: torch.Tensor) -> Callable[[]
 
 def _dense(net: torch.nn.Module, x: torch.Tensor, y: torch.Tensor) -> Callable[[], object]:
     peer = DampedDense(net, [term(net, x, y)])
-    matrix, vector = peer.system()
+    matrix, _ = peer.system()
     residual = lsq.Residual(lambda x, y: net(x) - y, x, y)
     ours = lsq.gauss_newton_matrix(net, residual) / len(x)
     error = float((ours - matrix).abs().max() / matrix.abs().max())
@@ -126,7 +126,8 @@ def steps(quick: bool, limit: float, say: Callable[[str], None]) -> str:
                 ratios[name].append(times[name] / times["mlpflow"])
             rows.append([f"{nparams:,}", f"{samples:,}", str(trials), *_cells(times)])
             say(f"step, {case.name}: {rows[-1]}")
-    header = ["P", "N", "trials of ours", "mlpflow", *PEERS, *(f"{name} / mlpflow" for name in PEERS)]
+    quotients = [f"{name} / mlpflow" for name in PEERS]
+    header = ["P", "N", "trials of ours", "mlpflow", *PEERS, *quotients]
     summary = [
         f"- {name} / mlpflow: geometric mean {geometric_mean(found):.1f}x, smallest "
         f"{min(found):.1f}x, of {len(found)} cases"
@@ -134,8 +135,9 @@ def steps(quick: bool, limit: float, say: Callable[[str], None]) -> str:
     ]
     return "\n\n".join(
         [
-            "Milliseconds. A step of ours is a linearisation and a trial that is accepted (the first "
-            "such step of a fit after its very first one); of 'dense' one attempt (`vmap(jacrev)`, `solve`, a trial), of 'per tensor' "
+            "Milliseconds. A step of ours is a linearisation and a trial that is accepted (the "
+            "first such step of a fit after its very first one); of 'dense' one attempt "
+            "(`vmap(jacrev)`, `solve`, a trial), of 'per tensor' "
             "a Jacobian by parameter tensors over the whole batch, an explicit inverse, and trials "
             "until the loss does not grow. Ours and the dense J^T J agree to 1e-9.",
             table(header, rows), "\n".join(summary), "\n".join(notes),

@@ -1,4 +1,4 @@
-"""One rank of a fit: `python -m benchmarks.lsq.worker RANK SIZE FILE CORE P N STEPS`, a line of JSON.
+"""One rank of a fit, `worker RANK SIZE FILE CORE P N STEPS`: a line of JSON.
 
 SIZE 1: alone, with the samples of all. A negative SIZE: alone, with that share of the samples.
 """
