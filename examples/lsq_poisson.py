@@ -56,7 +56,9 @@ terms = [
     lsq.Residual(equation, hypercube(points), name="equation"),
     lsq.Residual(net, boundary, name="boundary"),
 ]
-result = lsq.fit(net, terms, max_steps=steps)
+# Long curved valleys: steps may lead uphill, and the damping falls quickly.
+damping = lsq.Marquardt(divide=10, multiply=3)
+result = lsq.fit(net, terms, max_steps=steps, acceptance="uphill", damping=damping)
 
 axis = torch.linspace(0, 1, 101)
 grid = torch.cartesian_prod(axis, axis)

@@ -23,7 +23,11 @@ net = torch.nn.Sequential(
     torch.nn.Linear(1, width), torch.nn.Sigmoid(), torch.nn.Linear(width, 1, bias=False)
 )
 
-result = lsq.fit(net, (x, torch.sinc(10 * x)), max_steps=steps)
+# Long curved valleys: steps may lead uphill, and the damping falls quickly.
+damping = lsq.Marquardt(divide=10, multiply=3)
+result = lsq.fit(
+    net, (x, torch.sinc(10 * x)), max_steps=steps, acceptance="uphill", damping=damping
+)
 
 grid = torch.linspace(-1, 1, 100_000).reshape(-1, 1)
 with torch.no_grad():

@@ -57,7 +57,7 @@ def _run(jobs: list[list[object]]) -> list[dict[str, Any]]:
 def memory(quick: bool, limit: float, say: Say) -> str:
     """The section of the report."""
     nparams, samples = (1000, 20_000) if quick else (5000, 100_000)
-    (found,) = _run([[0, 1, "-", max(ALL_CORES), nparams, samples, 1]])
+    (found,) = _run([[0, 1, "-", min(ALL_CORES), nparams, samples, 1]])
     say(f"memory: {found}")
     dense = 8 * 3 * samples * found["nparams"]
     return (
