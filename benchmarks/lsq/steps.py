@@ -129,8 +129,8 @@ def steps(quick: bool, limit: float, say: Callable[[str], None]) -> str:
     quotients = [f"{name} / mlpflow" for name in PEERS]
     header = ["P", "N", "trials of ours", "mlpflow", *PEERS, *quotients]
     summary = [
-        f"- {name} / mlpflow: geometric mean {geometric_mean(found):.1f}x, smallest "
-        f"{min(found):.1f}x, of {len(found)} cases"
+        f"- {name} / mlpflow: geometric mean {geometric_mean(found):.1f}x, median "
+        f"{median(found):.1f}x, smallest {min(found):.1f}x, of {len(found)} cases"
         for name, found in ratios.items()
     ]
     return "\n\n".join(
