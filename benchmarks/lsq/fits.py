@@ -63,8 +63,9 @@ def fits(quick: bool, limit: float, say: Callable[[str], None]) -> str:
             "and stops as soon as its loss is at most half the peer's last, where it converges, or "
             "after as many steps or seconds as the peer took. With default options on the first "
             'seed, and on all with `acceptance="uphill", damping=lsq.Marquardt(divide=10, '
-            "multiply=3)`. Those options are the best of several that were tried on sinc, seeds 0 to 2, "
-            "and Poisson, seed 0; the other runs had no part in the choice. The error is the largest on 100,000 points of [-1, 1], 201 x 201 of the "
+            "multiply=3)`. Those options are the best of several that were tried on sinc, seeds 0 "
+            "to 2, and Poisson, seed 0; the other runs had no part in the choice. The error is the "
+            "largest on 100,000 points of [-1, 1], 201 x 201 of the "
             "square, and 10,000 of [0, 2 pi]. An attempt of ours is an evaluation of the loss.",
             table(header, rows),
             "\n".join(notes),
