@@ -42,6 +42,8 @@ bench: setup
 	$(PYTHON_BIN) -m benchmarks.flow
 	$(PYTHON_BIN) -m benchmarks.many
 	$(PYTHON_BIN) -m benchmarks.optimizers
+	$(PYTHON_BIN) -m benchmarks.certify
+	$(JULIA) -O3 --startup-file=no --project=. benchmarks/infinite.jl
 	$(PYTHON_BIN) -m benchmarks.lsq
 
 docs: setup
