@@ -74,6 +74,7 @@ end
 
 implicit_step(s::Switch) = min(s.direct_step, s.krylov_step)
 implicit_method(s::Switch) = s.direct_step <= s.krylov_step ? :ESDIRK547L2SA2 : :NewtonKrylov
+
 # Gradients of a stabilized step of z over the largest eigenvalue, and of the explicit steps in place of an implicit one.
 stabilized_step(z::Float64) = max(3.0, sqrt(1.54 * max(z, 0.0) + 1))
 explicit_step(z::Float64) = EXPLICIT_COST * max(MILD_STRIDE, z / EXPLICIT_LIMIT)
@@ -131,8 +132,9 @@ end
 # On to whichever would have made these steps for less.
 function next_algorithm!(s::Switch, stepper::ESDIRK, problem::FlowProblem, state::FlowState, tol::Tolerance, accepted::Int)
     steps = accepted - s.accepted
+    steps >= TRIAL_STEPS || return name(stepper)
     rho = largest_eigenvalue(stepper.solver, problem)
-    steps >= TRIAL_STEPS && rho > 0 || return name(stepper)
+    rho > 0 || return name(stepper)
     cost = (spent(s, problem, name(stepper)) - s.spent) / steps
     z = rho * (state.t - s.t) / steps
     remember_cost!(s, stepper, cost)

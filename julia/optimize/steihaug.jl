@@ -31,7 +31,8 @@ const CURVATURE_ROUNDING = 64 * eps()
     steihaug!(cg, product!, g, radius, tolerance, most) -> length of the step
 
 Minimise g's + s'Hs/2 in the ball of `radius` by conjugate gradients until |g + Hs| <= `tolerance`, with at most `most`
-products `product!(Hd, d)`; the boundary and directions of negative curvature are followed to the boundary.
+products `product!(Hd, d)`; the boundary and directions of negative curvature are followed to the boundary. A `tolerance` below
+eps |g| counts as that: the recurrence for g + Hs falls further, down to where its squares underflow, but g + Hs itself does not.
 """
 function steihaug!(cg::Steihaug, product!::F, g::Vector{Float64}, radius::Float64, tolerance::Float64, most::Int) where {F}
     fill!(cg.s, 0.0)
@@ -39,8 +40,9 @@ function steihaug!(cg::Steihaug, product!::F, g::Vector{Float64}, radius::Float6
     @. cg.d = -g
     cg.predicted, cg.negative, cg.interior = 0.0, false, true
     rr = sum(abs2, cg.r)
+    enough = max(tolerance, eps() * sqrt(rr))
     for _ in 1:most
-        sqrt(rr) <= tolerance && break
+        sqrt(rr) <= enough && break
         product!(cg.Hd, cg.d)
         dd, bent = sum(abs2, cg.d), dot(cg.d, cg.Hd)
         isfinite(bent) || return NaN

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 __all__ = ["Engine", "Remote"]
@@ -25,6 +25,15 @@ class Remote(Protocol):
 
     def _creation(self) -> tuple[str, dict[str, Any]]:
         """The call that makes the engine's copy: a function and its arguments without the key."""
+
+
+def creations(remotes: Sequence[Remote], known: set[int]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The calls that make copies of what is not `known` yet, which it is once its call is made."""
+    for remote in remotes:
+        if remote._key not in known:
+            function, description = remote._creation()
+            yield function, {"key": remote._key, **description}
+            known.add(remote._key)
 
 
 class Engine(abc.ABC):

@@ -16,7 +16,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from .base import Engine, Event, Question, Remote
+from .base import Engine, Event, Question, Remote, creations
 from .embedding import Embedding, start_julia
 from .errors import EngineError
 from .pendingcall import PendingCall
@@ -68,11 +68,8 @@ class JuliacallEngine(Engine):
     ) -> Any:
         with self._lock:
             self._start()
-            for remote in remotes:
-                if remote._key not in self._known:
-                    creation, description = remote._creation()
-                    self._run(PendingCall(creation), {"key": remote._key, **description})
-                    self._known.add(remote._key)
+            for creation, description in creations(remotes, self._known):
+                self._run(PendingCall(creation), description)
             return self._run(PendingCall(function, on_event, on_question, cancellable), arguments)
 
     def forget(self, key: int) -> None:

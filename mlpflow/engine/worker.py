@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from .base import Engine, Event, Question, Remote
+from .base import Engine, Event, Question, Remote, creations
 from .discovery import Julia, engine_root, find_julia
 from .errors import EngineError, engine_error
 from .firststart import one_at_a_time
@@ -63,11 +63,8 @@ class WorkerEngine(Engine):
     ) -> Any:
         with self._lock:
             process = self._process or self._start()
-            for remote in remotes:
-                if remote._key not in self._known:
-                    creation, description = remote._creation()
-                    self._run(process, creation, {"key": remote._key, **description})
-                    self._known.add(remote._key)
+            for creation, description in creations(remotes, self._known):
+                self._run(process, creation, description)
             return self._run(process, function, arguments, on_event, on_question, cancellable)
 
     def forget(self, key: int) -> None:

@@ -9,13 +9,25 @@ chosen = isempty(ARGS) ? FOLDERS : ARGS
 unknown = setdiff(chosen, FOLDERS)
 isempty(unknown) || error("expected test folders among $FOLDERS, got $unknown")
 
-@testset "MLPFlow" begin
-    for folder in chosen
-        files = filter(f -> startswith(f, "test_") && endswith(f, ".jl"), readdir(joinpath(@__DIR__, folder)))
-        for file in files
-            @testset "$folder/$file" begin
-                include(joinpath(@__DIR__, folder, file))
+function run_all()
+    @testset "MLPFlow" begin
+        for folder in chosen
+            files = filter(f -> startswith(f, "test_") && endswith(f, ".jl"), readdir(joinpath(@__DIR__, folder)))
+            for file in files
+                @testset "$folder/$file" begin
+                    include(joinpath(@__DIR__, folder, file))
+                end
             end
         end
     end
+end
+
+# What failed once more at the very end: the table of counts is long, and often only the last lines of a log are kept.
+try
+    run_all()
+catch err
+    err isa Test.TestSetException || rethrow()
+    foreach(failure -> println(stderr, '\n', failure), err.errors_and_fails)
+    println(stderr, "\n", err)
+    exit(1)
 end
