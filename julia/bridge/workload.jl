@@ -124,10 +124,11 @@ function warm_activations(warm, key, input)
     layers = warm_layers(length(names), names, 1)
     p = collect(range(-0.5; stop=0.7, length=4 * length(names) + 1))
     warm("net_create"; key=key, layers=layers, input=input, target=input[1:1, :], weights=nothing, losstype="mse")
-    for call in ("value", "gradient", "hessian")
+    for call in ("value", "gradient", "hessian", "gauss_newton", "jacobian")
         warm(call; net=key, p=p)
     end
     warm("hvp"; net=key, p=p, v=p)
+    warm_training(warm; net=key, p=p, options=warm_options("DP5", "levenberg_marquardt"))
     warm("polish"; net=key, p=p, min_gnorm=0.0, maxiterations=1)
 end
 
