@@ -27,15 +27,17 @@ function train_starts(net, ps::Tuple; num_workers::Integer = Threads.nthreads(),
     stop = Threads.Atomic{Bool}(false)
     run(k) = results[k] = train(net, starts[k]; verbosity = 0, show_progress = false, monitor = SharedMonitor(stop), kwargs...)
     report(k) = show_progress && println(stderr, "start ", k, " of ", length(starts), ": ", summary_line(results[k]))
-    disable_sigint(() -> in_workers(k -> (run(k); report(k)), length(starts), min(num_workers, Threads.nthreads())))
+    workers = min(num_workers, Threads.nthreads())
+    disable_sigint(() -> in_workers(k -> (run(k); report(k)), () -> interrupt_pending() && (stop[] = true), length(starts), workers))
     return results
 end
 
 summary_line(r::AbstractDict) = string(get(r, "status", "done"), haskey(r, "loss") ? ", loss $(rounded(r["loss"]))" : "")
 summary_line(r) = string(r.status, ", loss ", rounded(r.loss))
 
-# Call work(1) to work(n), each once, by tasks that take the next number when they are free. The first error is thrown when all have ended.
-function in_workers(work, n::Int, workers::Int)
+# Call work(1) to work(n), each once, by tasks that take the next number when they are free; meanwhile the calling task calls
+# attend() now and then. The first error is thrown when all have ended.
+function in_workers(work, attend, n::Int, workers::Int)
     next = Threads.Atomic{Int}(1)
     failures = Vector{Any}(nothing, n)
     function loop()
@@ -48,13 +50,21 @@ function in_workers(work, n::Int, workers::Int)
             end
         end
     end
-    workers == 1 ? loop() : foreach(wait, [Threads.@spawn(loop()) for _ in 1:min(workers, n)])
+    if workers == 1
+        loop()
+    else
+        tasks = [Threads.@spawn(loop()) for _ in 1:min(workers, n)]
+        while !all(istaskdone, tasks)
+            sleep(LOOK_INTERVAL)
+            attend()
+        end
+    end
     failed = findfirst(!isnothing, failures)
     failed === nothing || throw(failures[failed])
     return nothing
 end
 
-# Ctrl-C reaches one of the runs, and ends them all.
+# Ctrl-C reaches the run on the main thread, or, where none is there, the task that called `train`, and ends them all.
 struct SharedMonitor <: AbstractMonitor
     stop::Threads.Atomic{Bool}
     look::TextMonitor{Base.DevNull}
@@ -65,7 +75,7 @@ SharedMonitor(stop::Threads.Atomic{Bool}) = SharedMonitor(stop, TextMonitor(devn
 function signal(m::SharedMonitor, phase::Symbol, iteration::Int, t::Float64, loss::Float64, gnorm::Float64, stepsize::Float64,
                 x::Vector{Float64})
     m.stop[] && return :interrupted
-    Threads.threadid() == 1 || return :continue       # where Julia delivers interrupts
+    Threads.threadid() == 1 || return :continue       # the main thread, where Julia delivers interrupts
     state = signal(m.look, phase, iteration, t, loss, gnorm, stepsize, x)
     state === :interrupted && (m.stop[] = true)
     return state

@@ -38,6 +38,14 @@ end
     @test_throws Exception train(net, (p, p); verbosity = 0, no_such_keyword = 1)
 end
 
+@testset "the caller attends while the runs are on other threads" begin
+    stop, ended = Threads.Atomic{Bool}(false), Threads.Atomic{Int}(0)
+    patient(k) = (timedwait(() -> stop[], 60.0; pollint = 0.01) === :ok && Threads.atomic_add!(ended, 1))
+    MLPFlow.in_workers(patient, () -> stop[] = true, 3, 2)
+    @test ended[] == 3
+    @test_throws ErrorException MLPFlow.in_workers(k -> error("run $k"), () -> nothing, 3, 2)
+end
+
 @testset "on two threads: the same bits" begin
     numbers(threads) = readlines(setenv(`$(Base.julia_cmd()) --startup-file=no --project=$PROJECT $SCRIPT`,
                                         merge(Dict(ENV), Dict("JULIA_NUM_THREADS" => string(threads)))))
