@@ -84,7 +84,14 @@ end
 
 # Squared errors that are zero to rounding cannot fall on: such fits reach to infinity, but the loss is level there. (The
 # cross-entropy is never zero at finite parameters, and its slope can still be told when its value is rounding.)
-perfect(o::AbstractObjective, p::Picture, loss) = loss - attainable(o) <= NOTICEABLE * p.rounding.value
+perfect(o::AbstractObjective, p::Picture, loss) = loss - attainable(o) <= NOTICEABLE * p.rounding.value + reachable(p)
+
+# What Newton's step gains in the directions of positive curvature, where the gradient may be off by its rounding: a gradient at
+# its rounding level leaves so much of the loss above a minimum right here.
+function reachable(p::Picture)
+    slopes, doubts = abs.(p.Q' * p.g), sqrt.(abs2.(p.Q') * abs2.(p.rounding.gradient))
+    return mapreduce(k -> abs2(max(slopes[k], doubts[k])) / (2 * p.lambda[k]), +, rising(p); init = 0.0)
+end
 
 attainable(::AbstractObjective) = -Inf
 attainable(::NetObjective{T,MSE}) where {T} = 0.0

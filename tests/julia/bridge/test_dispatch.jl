@@ -188,8 +188,8 @@ end
     replies = MLPFlow.workload()
     @test all(reply -> haskey(reply, "result"), replies)
     @test replies[end]["result"]["proved"]          # else the proof would not be compiled
-    # Networks, methods; a run and one in three pieces; methods that only run; infinite data.
-    @test count(reply -> reply["result"] isa Dict && haskey(reply["result"], "flow"), replies) == 2 * (4 * (1 + 3) + 4) + 1
+    # Networks, methods; a run and one in three pieces; methods that only run; every activation; infinite data.
+    @test count(reply -> reply["result"] isa Dict && haskey(reply["result"], "flow"), replies) == 2 * (4 * (1 + 3) + 4) + 1 + 1
     for f in MLPFlow.BUILTIN_ACTIVATIONS
         @test MLPFlow.activation(string(nameof(f))) === f
     end
