@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from .jacobian.layers import NotLayeredError, layered_diagonal
 from .objective import Objective
 from .parameters import ParameterVector, Source
 from .residuals import Residual, residual_list
@@ -74,6 +75,8 @@ def gauss_newton_diagonal(
     """diag(J^T J), one tensor a trainable parameter, J the Jacobian of outputs - targets.
 
     Vectorised over the samples: no loop over residuals. No factor of the loss (2/N) is applied.
+    Linear layers with entrywise functions between them, each weight used once, take closed
+    formulas and one backward pass an output; other modules the Jacobian, in chunks.
 
     Parameters
     ----------
@@ -89,6 +92,11 @@ def gauss_newton_diagonal(
         name = type(loss).__name__ if isinstance(loss, torch.nn.Module) else repr(loss)
         raise ValueError(f"the loss must be torch.nn.MSELoss (least squares), got {name}")
     vector = ParameterVector(model)
+    if _matrices(inputs, targets):
+        try:
+            return layered_diagonal(vector, model, inputs, targets, create_graph)
+        except NotLayeredError:
+            pass
 
     def difference(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         outputs: torch.Tensor = model(x)
@@ -104,6 +112,14 @@ def gauss_newton_diagonal(
     diagonal = objective.diagonal()
     pieces = vector.split(diagonal)
     return [piece.to(tensor.dtype) for piece, tensor in zip(pieces, vector.tensors, strict=True)]
+
+
+def _matrices(*tensors: object) -> bool:
+    """Matrices of as many rows, at least one: anything else is for the general way, or an error."""
+    if not all(isinstance(tensor, torch.Tensor) and tensor.dim() == 2 for tensor in tensors):
+        return False
+    rows = {len(tensor) for tensor in tensors if isinstance(tensor, torch.Tensor)}
+    return len(rows) == 1 and 0 not in rows
 
 
 def _graph_diagonal(

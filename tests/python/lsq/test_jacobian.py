@@ -167,26 +167,6 @@ def test_products(mlp, slow_jacobian):
         lsq.gnvp(model, lambda: model(x), torch.ones(3))
 
 
-@pytest.mark.parametrize("create_graph", [False, True])
-def test_diagonal(mlp, slow_jacobian, create_graph):
-    model, x, y = mlp(2, 7, 3), torch.randn(30, 2), torch.randn(30, 3)
-    parts = lsq.gauss_newton_diagonal(model, torch.nn.MSELoss(), x, y, create_graph=create_graph)
-    J = slow_jacobian(model.parameters(), model(x))
-    assert [part.shape for part in parts] == [p.shape for p in model.parameters()]
-    flat = torch.cat([part.reshape(-1) for part in parts])
-    torch.testing.assert_close(flat, J.square().sum(dim=0), **TIGHT)
-    if create_graph:
-        gradients = torch.autograd.grad(flat.sum(), list(model.parameters()), allow_unused=True)
-        assert float(gradients[0].abs().max()) > 0
-
-
-def test_diagonal_refuses_other_losses(mlp):
-    with pytest.raises(ValueError, match="must be torch.nn.MSELoss .* got CrossEntropyLoss"):
-        lsq.gauss_newton_diagonal(
-            mlp(2, 3), torch.nn.CrossEntropyLoss(), torch.ones(2, 2), torch.ones(2, 3)
-        )
-
-
 def test_an_insisted_method_that_does_not_fit_says_why(mlp):
     model = torch.nn.Sequential(
         torch.nn.Linear(2, 4), torch.nn.BatchNorm1d(4, track_running_stats=False)
