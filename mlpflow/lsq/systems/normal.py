@@ -1,0 +1,115 @@
+"""The normal equations: B^T B and B^T u."""
+
+from __future__ import annotations
+
+import torch
+
+from .base import EPS, System, damping_diagonal, spread, usable
+
+__all__ = ["NormalSystem"]
+
+
+class NormalSystem(System):
+    """B^T B (P x P) and B^T u: memory O(P^2) for any number of rows; Cholesky, or eigenvalues.
+
+    Forming B^T B squares the condition number. Where Cholesky breaks down, the eigenvalues are
+    computed once and serve every further damping.
+    """
+
+    name = "normal equations"
+
+    def __init__(self, size: int, device: torch.device) -> None:
+        super().__init__(size, device)
+        self.matrix = torch.zeros(size, size, dtype=torch.float64, device=device)
+        self._pending: list[torch.Tensor] = []
+        self._eigen: tuple[torch.Tensor, torch.Tensor] | None = None
+        self._width = size if size < 512 else max(128, size // 20)
+
+    def add(self, B: torch.Tensor, u: torch.Tensor) -> None:
+        # PyTorch has no symmetric rank-k update: blocks of rows up to the diagonal, half the work.
+        for start in range(0, self.size, self._width):
+            stop = min(start + self._width, self.size)
+            self.matrix[start:stop, :stop].addmm_(B[:, start:stop].T, B[:, :stop])
+        self.gradient.addmv_(B.T, u)
+
+    def finish(self) -> None:
+        for start in range(self._width, self.size, self._width):
+            rows = slice(start, min(start + self._width, self.size))
+            self.matrix[:start, rows] = self.matrix[rows, :start].T
+
+    def parts(self) -> list[torch.Tensor]:
+        return [self.matrix, self.gradient]
+
+    def column_squares(self) -> torch.Tensor:
+        return self.matrix.diagonal().clone()
+
+    def curvature(self, d: torch.Tensor) -> float:
+        return float(d @ (self.matrix @ d))
+
+    def solve_for(
+        self,
+        gradient: torch.Tensor,
+        damping: float,
+        scale: torch.Tensor | None = None,
+        free: torch.Tensor | None = None,
+    ) -> torch.Tensor | None:
+        if self._eigen is not None and scale is None and free is None:
+            return self._from_eigen(gradient, damping)
+        g, matrix = gradient, self.matrix.clone()
+        shift = damping_diagonal(self.size, damping, scale).to(g)
+        matrix.diagonal().add_(shift)
+        if free is not None:
+            index = free.nonzero().squeeze(1)
+            g, matrix = g[free], matrix[index.unsqueeze(1), index]
+        d = _cholesky_step(matrix, g)
+        if d is None:
+            return self._from_eigen(gradient, damping) if scale is None and free is None else None
+        return usable(spread(d, free))
+
+    def scaled_spectrum(self, unit: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        values, vectors = torch.linalg.eigh(self.matrix / (unit * unit.unsqueeze(1)))
+        return values.clamp(min=0), vectors
+
+    def rank_floor(self, rows: int) -> float:
+        return float(self.size * EPS)
+
+    def _eigenparts(
+        self, scale: torch.Tensor | None, free: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        if scale is None and free is None:
+            values, vectors = self.spectrum()
+        else:
+            matrix = self.matrix if scale is None else self.matrix / (scale * scale.unsqueeze(1))
+            matrix = matrix if free is None else matrix[free][:, free]
+            values, vectors = torch.linalg.eigh(matrix)
+        parts = vectors.T @ self._scaled_gradient(scale, free)
+        parts[values <= len(values) * EPS * values[-1]] = 0.0
+        return values.clamp(min=0), parts
+
+    def _from_eigen(self, gradient: torch.Tensor, damping: float) -> torch.Tensor | None:
+        values, vectors = self.spectrum()
+        floor = self.size * EPS * float(values[-1])
+        # Directions below rounding carry no information: they do not move.
+        weight = torch.where(values > floor, 1 / (values.clamp(min=floor) + damping + 1e-300), 0.0)
+        return usable(-vectors @ (weight * (vectors.T @ gradient)))
+
+    def spectrum(self) -> tuple[torch.Tensor, torch.Tensor]:
+        if self._eigen is None:
+            values, vectors = torch.linalg.eigh(self.matrix)
+            self._eigen = (values.clamp(min=0), vectors)
+        return self._eigen
+
+
+def _cholesky_step(matrix: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor | None:
+    """-matrix^-1 gradient, or None where the matrix is not positive definite.
+
+    The factor takes the place of the (symmetric) matrix: its transpose is in the order of columns
+    that LAPACK wants, so that nothing of size P x P is copied.
+    """
+    L = matrix.T
+    info = torch.empty((), dtype=torch.int32, device=matrix.device)
+    torch.linalg.cholesky_ex(L, out=(L, info))
+    if int(info):
+        return None
+    half = torch.linalg.solve_triangular(L, -gradient.unsqueeze(1), upper=False)
+    return torch.linalg.solve_triangular(L.T, half, upper=True).squeeze(1)
