@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from .distributed import Processes
-from .jacobian.choice import Chunk, JacobianMethod, choose, evaluate
+from .jacobian.choice import Evaluation, JacobianMethod, choose, evaluate
 from .parameters import ParameterVector
 from .residuals import Block, Residual
 from .systems import NormalSystem, RowSystem, System, TriangularSystem
@@ -212,15 +212,19 @@ class Objective:
         self.linearizations += 1
         loss = torch.zeros(2, dtype=torch.float64, device=self.parameters.device)
         system: System | None = None
-        for blocks, scales, chunks in self._passes():
-            for scale, block in zip(scales, blocks, strict=True):
+        for found, scales in self._passes():
+            for scale, block in zip(scales, found.blocks, strict=True):
                 loss[0] += scale * block.rows.loss
                 loss[1] += block.rows.residuals.numel()
             if system is None:
-                system = self._system(blocks)
+                system = self._system(found.blocks)
             if not bool(torch.isfinite(loss[0])):
                 break  # nothing to be made of bad data
-            for chunk in chunks:
+            if isinstance(system, NormalSystem) and found.layered is not None:
+                for number, rows in found.layered:
+                    system.add_layered(rows, scales[number])
+                continue
+            for chunk in found.chunks:
                 root = scales[chunk.block] ** 0.5
                 system.add(chunk.J.mul_(root), chunk.u * root)
         assert system is not None
@@ -233,16 +237,16 @@ class Objective:
         }
         return Linearization(float(loss[0]), system, int(loss[1]), methods)
 
-    def _passes(self) -> Iterator[tuple[list[Block], list[float], Iterator[Chunk]]]:
-        """Blocks, their scales and the chunks of their rows, call by call."""
+    def _passes(self) -> Iterator[tuple[Evaluation, list[float]]]:
+        """Blocks with their rows, and the scales of the blocks, call by call."""
         for number, residual in enumerate(self.residuals):
             for inputs in self._calls(residual, graph=True):
                 method = self._method(number, inputs)
-                blocks, chunks = evaluate(
-                    method, self.parameters, residual, inputs, self._rows_at_once()
+                found = evaluate(
+                    method, self.parameters, residual, inputs, self._rows_at_once(), self.memory
                 )
-                blocks = self._checked(number, blocks, inputs)
-                yield blocks, self._scales(number, blocks), chunks
+                blocks = self._checked(number, found.blocks, inputs)
+                yield found, self._scales(number, blocks)
 
     def _rows_at_once(self) -> int:
         by_memory = int(self.memory / (8 * len(self.parameters)))
@@ -305,15 +309,15 @@ class Objective:
     def dense(self) -> torch.Tensor:
         """The rows B themselves, (rows, P), in the order of the residuals."""
         parts = []
-        for blocks, scales, chunks in self._passes():
+        for found, scales in self._passes():
             rows = [
                 torch.empty(
                     *block.rows.residuals.shape, len(self.parameters), dtype=torch.float64
                 ).to(self.parameters.device)
-                for block in blocks
+                for block in found.blocks
             ]
             filled: dict[tuple[int, int | None], int] = {}
-            for chunk in chunks:
+            for chunk in found.chunks:
                 key = (chunk.block, chunk.k)
                 start = filled.get(key, 0)
                 filled[key] = stop = start + len(chunk.u)
@@ -328,8 +332,8 @@ class Objective:
         total = torch.zeros(
             len(self.parameters), dtype=torch.float64, device=self.parameters.device
         )
-        for _, scales, chunks in self._passes():
-            for chunk in chunks:
+        for found, scales in self._passes():
+            for chunk in found.chunks:
                 # J is a buffer that nobody reads again.
                 total += scales[chunk.block] * chunk.J.square_().sum(dim=0)
         return self.processes.sum(total)

@@ -9,10 +9,11 @@ import torch
 
 from ..parameters import ParameterVector
 from ..residuals import Block, Residual
-from .recorded import NotPerSampleError, Recorder, recorded_rows
+from ..systems.layered import LayeredRows
+from .recorded import NotPerSampleError, Recorder, layered_rows, recorded_rows
 from .transforms import forward_rows, per_sample_rows, reverse_rows
 
-__all__ = ["METHODS", "Chunk", "JacobianMethod", "evaluate"]
+__all__ = ["METHODS", "Chunk", "Evaluation", "JacobianMethod", "evaluate"]
 
 #: Names, and what they do, as they are reported.
 METHODS = {
@@ -58,14 +59,35 @@ class JacobianMethod:
     others: tuple[int, ...] = ()
 
 
+@dataclass
+class Evaluation:
+    """One call of a residual function.
+
+    Attributes
+    ----------
+    blocks : list of Block
+    chunks : iterator of Chunk
+        The rows of its system.
+    layered : iterator of (int, LayeredRows), optional
+        The same rows, by the number of their block, in a form that a normal system takes faster.
+        Only one of the two iterators may be used.
+    """
+
+    blocks: list[Block]
+    chunks: Iterator[Chunk]
+    layered: Iterator[tuple[int, LayeredRows]] | None = None
+
+
 def evaluate(
     method: JacobianMethod,
     parameters: ParameterVector,
     residual: Residual,
     inputs: Sequence[torch.Tensor],
     rows_at_once: int,
-) -> tuple[list[Block], Iterator[Chunk]]:
-    """Blocks of the residual and the chunks of their rows, by one method."""
+    memory: float = 0.0,
+) -> Evaluation:
+    """Call a residual function and prepare its rows by one method."""
+    layered = None
     if method.name == "forward":
         blocks, chunks = forward_rows(parameters, residual, inputs)
     elif method.name == "recorded":
@@ -73,6 +95,8 @@ def evaluate(
         with torch.enable_grad(), recorder:
             blocks = residual.blocks(inputs)
         chunks = recorded_rows(parameters, blocks, recorder, rows_at_once, method.others)
+        if not method.others:
+            layered = layered_rows(parameters, blocks, recorder, memory)
     elif method.name == "per_sample":
         with torch.no_grad():
             blocks = residual.blocks(inputs)
@@ -81,7 +105,7 @@ def evaluate(
         with torch.enable_grad():
             blocks = residual.blocks(inputs)
         chunks = reverse_rows(parameters, blocks, rows_at_once)
-    return blocks, (Chunk(*chunk) for chunk in chunks)
+    return Evaluation(blocks, (Chunk(*chunk) for chunk in chunks), layered)
 
 
 def choose(
@@ -213,7 +237,7 @@ def _by_method(
             lambda *some: residual.function(*some, **residual.keywords)[0], *plain.inputs
         )
     plain.criterion, plain.coupled, plain.name = SumSquares(), residual.coupled, residual.name
-    _, chunks = evaluate(method, parameters, plain, inputs, rows_at_once=256)
+    chunks = evaluate(method, parameters, plain, inputs, rows_at_once=256).chunks
     total = torch.zeros(len(parameters), dtype=torch.float64, device=parameters.device)
     places: dict[tuple[int, int | None], int] = {}
     for chunk in chunks:

@@ -22,8 +22,12 @@ from torch.overrides import TorchFunctionMode
 
 from ..parameters import ParameterVector
 from ..residuals import Block
+from ..systems.layered import LayeredRows, LayerPlace, layered_gain
 
-__all__ = ["NotPerSampleError", "Recorder", "recorded_rows"]
+__all__ = ["NotPerSampleError", "Recorder", "layered_rows", "recorded_rows"]
+
+# Estimated, below which the rows themselves are the simpler way.
+_LEAST_GAIN = 1.1
 
 
 class NotPerSampleError(Exception):
@@ -146,6 +150,73 @@ def recorded_rows(
             shifts = [(i, known[id(out)]) for i, out in biases if id(out) in known]
             _check_shapes(keep, len(block.z))
             yield from _fill(parameters, block, number, k, keep, shifts, columns, buffer)
+
+
+def layered_rows(
+    parameters: ParameterVector, blocks: Sequence[Block], recorder: Recorder, memory: float
+) -> Iterator[tuple[int, LayeredRows]] | None:
+    """The rows of a run as outer products, by blocks, or None where that does not pay.
+
+    It does for layers of two axes, each used once, many outputs a time within `memory` bytes.
+    """
+    log = recorder.log
+    places = _places(parameters, log, {len(block.z) for block in blocks})
+    if places is None:
+        return None
+    samples = max(len(block.z) for block in blocks)
+    at_once = int(memory / _output_bytes(places, samples))
+    count = min(at_once, max(block.rows.residuals.shape[1] for block in blocks))
+    if count < 1 or layered_gain(places, len(parameters), samples, count) < _LEAST_GAIN:
+        return None
+    return _by_outputs(blocks, list(log.uses), places, at_once)
+
+
+def _places(
+    parameters: ParameterVector, log: _Log, samples: set[int]
+) -> tuple[LayerPlace, ...] | None:
+    """Of the layers in the vector of parameters, in the order of their use."""
+    biases = {id(output): index for index, output in log.biases}
+    indices = [use.index for use in log.uses] + [index for index, _ in log.biases]
+    known = {id(use.output) for use in log.uses}
+    plain = all(
+        not use.transposed and use.activation.dim() == 2 and {len(use.activation)} == samples
+        for use in log.uses
+    )
+    once = len(set(indices)) == len(indices) and len(biases) == len(log.biases)
+    if not log.uses or not plain or not once or not known.issuperset(biases):
+        return None
+    places = []
+    for use in log.uses:
+        bias = biases.get(id(use.output))
+        outputs, inputs = parameters.tensors[use.index].shape
+        offset = None if bias is None else parameters.offsets[bias]
+        places.append(LayerPlace(parameters.offsets[use.index], offset, outputs, inputs))
+    return tuple(places)
+
+
+def _output_bytes(places: tuple[LayerPlace, ...], samples: int) -> float:
+    """Of the deltas of one output."""
+    return 8.0 * samples * sum(place.outputs for place in places)
+
+
+def _by_outputs(
+    blocks: Sequence[Block], uses: list[_Use], places: tuple[LayerPlace, ...], at_once: int
+) -> Iterator[tuple[int, LayeredRows]]:
+    outputs = [use.output for use in uses]
+    activations = [use.activation for use in uses]
+    for number, block in enumerate(blocks):
+        residuals = block.rows.residuals
+        for start in range(0, residuals.shape[1], at_once):
+            some = range(start, min(start + at_once, residuals.shape[1]))
+            deltas = [
+                [
+                    torch.zeros_like(output) if delta is None else delta
+                    for output, delta in zip(outputs, _deltas(block, outputs, k), strict=True)
+                ]
+                for k in some
+            ]
+            piece = residuals[:, some.start : some.stop]
+            yield number, LayeredRows(places, activations, deltas, piece)
 
 
 def _deltas(block: Block, outputs: list[torch.Tensor], k: int) -> Sequence[torch.Tensor | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from .base import EPS, System, damping_diagonal, spread, usable
+from .layered import LayeredGram, LayeredRows, LayerPlace
 
 __all__ = ["NormalSystem"]
 
@@ -21,7 +22,7 @@ class NormalSystem(System):
     def __init__(self, size: int, device: torch.device) -> None:
         super().__init__(size, device)
         self.matrix = torch.zeros(size, size, dtype=torch.float64, device=device)
-        self._pending: list[torch.Tensor] = []
+        self._layered: dict[tuple[LayerPlace, ...], LayeredGram] = {}
         self._eigen: tuple[torch.Tensor, torch.Tensor] | None = None
         self._width = size if size < 512 else max(128, size // 20)
 
@@ -32,10 +33,21 @@ class NormalSystem(System):
             self.matrix[start:stop, :stop].addmm_(B[:, start:stop].T, B[:, :stop])
         self.gradient.addmv_(B.T, u)
 
+    def add_layered(self, rows: LayeredRows, scale: float) -> None:
+        """``scale`` times rows that are outer products."""
+        gram = self._layered.get(rows.places)
+        if gram is None:
+            gram = self._layered[rows.places] = LayeredGram(rows.places, self.matrix.device)
+        gram.add(rows, scale)
+        rows.add_gradient(self.gradient, scale)
+
     def finish(self) -> None:
         for start in range(self._width, self.size, self._width):
             rows = slice(start, min(start + self._width, self.size))
             self.matrix[:start, rows] = self.matrix[rows, :start].T
+        for gram in self._layered.values():
+            gram.expand(self.matrix)
+        self._layered = {}
 
     def parts(self) -> list[torch.Tensor]:
         return [self.matrix, self.gradient]
