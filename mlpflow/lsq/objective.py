@@ -16,8 +16,8 @@ from .systems import NormalSystem, RowSystem, System, TriangularSystem
 
 __all__ = ["Linearization", "Objective"]
 
-# Rows of a Jacobian that are made at once: they stay in the processor's cache.
-_CACHED_ROWS = 256
+# Rows of a Jacobian that are made at once, and their numbers: they stay in the processor's cache.
+_CACHED_ROWS, _CACHED_NUMBERS = 256, 2**17
 # Samples in one call: more save nothing and keep larger graphs.
 _MOST_SAMPLES = 8192
 # QR of the rows costs about four times their normal equations: for few parameters.
@@ -225,8 +225,7 @@ class Objective:
                     system.add_layered(rows, scales[number])
                 continue
             for chunk in found.chunks:
-                root = scales[chunk.block] ** 0.5
-                system.add(chunk.J.mul_(root), chunk.u * root)
+                system.add(chunk.J, chunk.u, scales[chunk.block])
         assert system is not None
         system.finish()
         self.processes.sum(loss)
@@ -250,7 +249,7 @@ class Objective:
 
     def _rows_at_once(self) -> int:
         by_memory = int(self.memory / (8 * len(self.parameters)))
-        return max(1, min(_CACHED_ROWS, by_memory))
+        return max(1, min(max(_CACHED_ROWS, _CACHED_NUMBERS // len(self.parameters)), by_memory))
 
     def _method(self, number: int, inputs: Sequence[torch.Tensor]) -> JacobianMethod:
         residual = self.residuals[number]

@@ -13,6 +13,7 @@ Whether the rows do belong to one sample each is not assumed but tested (see `ch
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -69,14 +70,17 @@ class _Product(torch.autograd.Function):  # type: ignore[misc]  # torch is not a
         ctx: Any, x: torch.Tensor, weight: torch.Tensor, log: _Log, index: int, transposed: bool
     ) -> torch.Tensor:
         ctx.save_for_backward(weight)
-        ctx.log, ctx.index, ctx.transposed = log, index, transposed
+        # Weak, for the log holds the outputs and they their graph: a cycle would keep whole graphs
+        # until the garbage collector comes.
+        ctx.log, ctx.index, ctx.transposed = weakref.ref(log), index, transposed
         return x @ weight if transposed else x @ weight.T
 
     @staticmethod
     def backward(ctx: Any, grad: torch.Tensor) -> Any:
         (weight,) = ctx.saved_tensors
-        if torch.is_grad_enabled():
-            pulled = ctx.log.product(ctx.index, not ctx.transposed, grad, weight)
+        log = ctx.log() if torch.is_grad_enabled() else None
+        if log is not None:
+            pulled = log.product(ctx.index, not ctx.transposed, grad, weight)
         else:
             pulled = grad @ weight.T if ctx.transposed else grad @ weight
         return pulled, None, None, None, None

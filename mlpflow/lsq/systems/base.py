@@ -46,8 +46,8 @@ class System(ABC):
         self._secular: tuple[object, tuple[torch.Tensor, torch.Tensor]] | None = None
 
     @abstractmethod
-    def add(self, B: torch.Tensor, u: torch.Tensor) -> None:
-        """Rows B (R, P) and residuals u (R,); the buffers stay the caller's."""
+    def add(self, B: torch.Tensor, u: torch.Tensor, scale: float = 1.0) -> None:
+        """sqrt(scale) times rows B (R, P) and residuals u (R,); the buffers stay the caller's."""
 
     @abstractmethod
     def finish(self) -> None:

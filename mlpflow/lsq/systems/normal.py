@@ -24,14 +24,15 @@ class NormalSystem(System):
         self.matrix = torch.zeros(size, size, dtype=torch.float64, device=device)
         self._layered: dict[tuple[LayerPlace, ...], LayeredGram] = {}
         self._eigen: tuple[torch.Tensor, torch.Tensor] | None = None
-        self._width = size if size < 512 else max(128, size // 20)
+        self._width = size if size < 128 else min(256, max(64, size // 8))
 
-    def add(self, B: torch.Tensor, u: torch.Tensor) -> None:
+    def add(self, B: torch.Tensor, u: torch.Tensor, scale: float = 1.0) -> None:
         # PyTorch has no symmetric rank-k update: blocks of rows up to the diagonal, half the work.
         for start in range(0, self.size, self._width):
             stop = min(start + self._width, self.size)
-            self.matrix[start:stop, :stop].addmm_(B[:, start:stop].T, B[:, :stop])
-        self.gradient.addmv_(B.T, u)
+            block = self.matrix[start:stop, :stop]
+            block.addmm_(B[:, start:stop].T, B[:, :stop], alpha=scale)
+        self.gradient.addmv_(B.T, u, alpha=scale)
 
     def add_layered(self, rows: LayeredRows, scale: float) -> None:
         """``scale`` times rows that are outer products."""

@@ -23,9 +23,9 @@ class RowSystem(System):
         self._residuals: list[torch.Tensor] = []
         self._kernel: tuple[object, torch.Tensor] | None = None
 
-    def add(self, B: torch.Tensor, u: torch.Tensor) -> None:
-        self._rows.append(B.clone())
-        self._residuals.append(u.clone())
+    def add(self, B: torch.Tensor, u: torch.Tensor, scale: float = 1.0) -> None:
+        self._rows.append(B * scale**0.5)
+        self._residuals.append(u * scale**0.5)
 
     def finish(self) -> None:
         self.rows = self._rows[0] if len(self._rows) == 1 else torch.cat(self._rows)

@@ -26,10 +26,10 @@ class TriangularSystem(System):
         self._count = 0
         self.triangle = torch.zeros(0, size + 1, dtype=torch.float64, device=device)
 
-    def add(self, B: torch.Tensor, u: torch.Tensor) -> None:
-        self._rows.append(torch.cat([B, u.unsqueeze(1)], dim=1))
+    def add(self, B: torch.Tensor, u: torch.Tensor, scale: float = 1.0) -> None:
+        self._rows.append(torch.cat([B, u.unsqueeze(1)], dim=1).mul_(scale**0.5))
         self._count += len(u)
-        self.gradient.addmv_(B.T, u)
+        self.gradient.addmv_(B.T, u, alpha=scale)
         if self._count > max(512, 4 * self.size):
             self._compress()
 

@@ -1,10 +1,13 @@
 """Every way to a Jacobian against one backward pass a residual, and what is chosen when."""
 
+import gc
+
 import pytest
 import torch
 
 from mlpflow import lsq
 from mlpflow.lsq.jacobian.choice import METHODS
+from mlpflow.lsq.jacobian.recorded import _Use
 from mlpflow.lsq.objective import Objective
 from mlpflow.lsq.parameters import ParameterVector
 
@@ -150,12 +153,25 @@ def test_chunks_do_not_change_the_system(mlp):
 
 
 def test_large_matrices_are_symmetric(mlp, slow_jacobian):
-    """From 512 parameters the blocks above the diagonal are computed alone."""
-    model, x = mlp(3, 40, 20, 1), torch.randn(60, 3)
-    assert lsq.parameter_count(model) > 512
+    """From 128 parameters the blocks above the diagonal are computed alone."""
+    model, x = mlp(3, 20, 10, 1), torch.randn(60, 3)
+    assert lsq.parameter_count(model) > 256
     A = lsq.gauss_newton_matrix(model, lsq.Residual(lambda x: model(x), x))
     J = slow_jacobian(model.parameters(), model(x))
     torch.testing.assert_close(A, J.T @ J, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("second", [False, True])
+def test_no_graph_outlives_its_pass(mlp, second):
+    """Recorded outputs and their graph must not hold each other: nothing would ever free them."""
+    model, x = mlp(2, 12, 8, 1), torch.randn(20, 2)
+    residual = lsq.Residual(lambda x: laplacian(model, x) if second else model(x), x)
+    objective = Objective(ParameterVector(model), [residual])
+    objective.linearize()
+    objective.dense()
+    gc.collect()
+    kept = [entry for entry in gc.get_objects() if type(entry) is _Use]
+    assert not kept, f"{len(kept)} recorded products are still there"
 
 
 def test_products(mlp, slow_jacobian):
