@@ -11,6 +11,8 @@ import torch
 from .distributed import Processes
 from .jacobian.choice import Evaluation, JacobianMethod, choose, evaluate
 from .parameters import ParameterVector
+from .passes import DataPasses
+from .products import along, pull_rows, push_rows, transpose
 from .residuals import Block, Residual
 from .systems import NormalSystem, RowSystem, System, TriangularSystem
 
@@ -18,8 +20,6 @@ __all__ = ["Linearization", "Objective"]
 
 # Rows of a Jacobian that are made at once, and their numbers: they stay in the processor's cache.
 _CACHED_ROWS, _CACHED_NUMBERS = 256, 2**17
-# Samples in one call: more save nothing and keep larger graphs.
-_MOST_SAMPLES = 8192
 # QR of the rows costs about four times their normal equations: for few parameters.
 _QR_PARAMETERS = 100
 _QR_WORK = 2e9
@@ -45,7 +45,7 @@ class Linearization:
     methods: dict[str, str]
 
 
-class Objective:
+class Objective(DataPasses):
     """The loss ``sum_k weight_k / N_k sum |r|^2`` of residual functions.
 
     Parameters
@@ -76,93 +76,13 @@ class Objective:
         processes: Processes | None = None,
         choices: dict[object, JacobianMethod] | None = None,
     ) -> None:
-        self.parameters = parameters
-        self.residuals = residuals
+        super().__init__(parameters, residuals, memory, reduction, processes or Processes(False))
         self.jacobian = jacobian
         self.solver = solver
-        self.memory = memory
-        self.reduction = reduction
-        self.processes = processes or Processes(False)
         self.evaluations = 0
         self.linearizations = 0
         self._choices: dict[object, JacobianMethod] = {} if choices is None else choices
         self._methods: dict[int, JacobianMethod] = {}
-        self._needs_graph: set[int] = set()
-        self._counts: dict[int, list[int]] = {}
-        self._widths: dict[int, int] = {}
-
-    # Passes over the data -----------------------------------------------------------------------
-
-    def _batch_rows(self, graph: bool) -> int:
-        """Samples in one call of a sliced function."""
-        # Values kept for a sample are about as many as parameters; 64 is the least worth a call.
-        numbers = self.memory / 8
-        share = numbers / (4 * max(16, len(self.parameters) ** 0.5) * (4 if graph else 1))
-        return min(max(64, int(share)), _MOST_SAMPLES)
-
-    def _calls(self, residual: Residual, graph: bool) -> Iterator[Sequence[torch.Tensor]]:
-        for batch in residual.batches(self.parameters.device):
-            if not residual.sliced or not batch:
-                yield batch
-                continue
-            at_once = self._batch_rows(graph)
-            for start in range(0, len(batch[0]), at_once):
-                yield [tensor[start : start + at_once] for tensor in batch]
-
-    def _scales(self, number: int, blocks: list[Block]) -> list[float]:
-        """weight / N of each block."""
-        residual = self.residuals[number]
-        if self.reduction == "sum":
-            return [residual.weight] * len(blocks)
-        counts = self._count(number, blocks)
-        return [residual.weight / count for count in counts]
-
-    def _count(self, number: int, blocks: list[Block]) -> list[int]:
-        """Samples of each block over all batches and processes."""
-        if number in self._counts:
-            return self._counts[number]
-        residual = self.residuals[number]
-        if residual.inputs:
-            counts = [len(residual.inputs[0])] * len(blocks)
-            if not residual.sliced:
-                counts = [len(block.z) for block in blocks]
-        elif residual.loader is not None:
-            counts = [self._loader_samples(residual)] * len(blocks)
-        else:
-            counts = [len(block.z) for block in blocks]
-        if self.processes.active:
-            total = torch.tensor(counts, dtype=torch.float64, device=self.parameters.device)
-            counts = [int(n) for n in self.processes.sum(total)]
-        self._counts[number] = counts
-        return counts
-
-    def sample_counts(self, number: int) -> list[int]:
-        """Samples of each block of a residual function, known after the first evaluation."""
-        return self._counts.get(number, [])
-
-    def _loader_samples(self, residual: Residual) -> int:
-        """By a pass of its own where none has been finished."""
-        assert residual.loader is not None
-        if residual.loader.samples is None:
-            for _ in residual.loader.batches(self.parameters.device):
-                pass
-        assert residual.loader.samples is not None
-        return residual.loader.samples
-
-    def _checked(
-        self, number: int, blocks: list[Block], inputs: Sequence[torch.Tensor]
-    ) -> list[Block]:
-        residual = self.residuals[number]
-        if residual.sliced and inputs:
-            for block in blocks:
-                if len(block.z) != len(inputs[0]):
-                    raise ValueError(
-                        f"{residual.name} must return one row a sample: expected "
-                        f"{len(inputs[0])} rows, got {len(block.z)} (coupled=True for a function "
-                        "of all samples at once)"
-                    )
-        self._widths[number] = sum(block.z.shape[1] for block in blocks)
-        return blocks
 
     # The loss -----------------------------------------------------------------------------------
 
@@ -170,39 +90,18 @@ class Objective:
         """The loss at the present parameters: one pass over the data."""
         self.evaluations += 1
         total = torch.zeros(1, dtype=torch.float64, device=self.parameters.device)
-        for number, residual in enumerate(self.residuals):
-            for inputs in self._calls(residual, graph=number in self._needs_graph):
-                blocks = self._checked(number, self._values(number, inputs), inputs)
-                for scale, block in zip(self._scales(number, blocks), blocks, strict=True):
-                    total += scale * block.loss()
+        for scales, blocks in self._value_calls():
+            for scale, block in zip(scales, blocks, strict=True):
+                total += scale * block.loss()
         return float(self.processes.sum(total))
-
-    def _values(self, number: int, inputs: Sequence[torch.Tensor]) -> list[Block]:
-        """Without a graph, unless the function takes derivatives itself."""
-        residual = self.residuals[number]
-        if number not in self._needs_graph:
-            try:
-                with torch.no_grad():
-                    return residual.blocks(inputs)
-            except RuntimeError as error:
-                if "require grad" not in str(error) and "grad_fn" not in str(error):
-                    raise
-                self._needs_graph.add(number)
-        with torch.enable_grad():
-            return [
-                Block(block.z.detach(), block.labels, block.criterion)
-                for block in residual.blocks(inputs)
-            ]
 
     def residual_vector(self) -> torch.Tensor:
         """All rows ``sqrt(weight/N) u`` of this process, one after the other."""
         self.evaluations += 1
         parts = []
-        for number, residual in enumerate(self.residuals):
-            for inputs in self._calls(residual, graph=number in self._needs_graph):
-                blocks = self._checked(number, self._values(number, inputs), inputs)
-                for scale, block in zip(self._scales(number, blocks), blocks, strict=True):
-                    parts.append(scale**0.5 * block.rows.residuals.reshape(-1))
+        for scales, blocks in self._value_calls():
+            for scale, block in zip(scales, blocks, strict=True):
+                parts.append(scale**0.5 * block.rows.residuals.reshape(-1))
         return torch.cat(parts)
 
     # The system ---------------------------------------------------------------------------------
@@ -269,24 +168,6 @@ class Objective:
         self._methods[number] = self._choices[key]
         return self._choices[key]
 
-    def rows(self, blocks: list[Block]) -> int:
-        """Residuals of all functions and processes together; those not called yet are estimated."""
-        total = 0
-        for number, residual in enumerate(self.residuals):
-            width = self._widths.get(number)
-            if width is None:
-                with torch.no_grad():
-                    width = blocks[0].rows.residuals.shape[1]
-            if residual.inputs:
-                total += len(residual.inputs[0]) * width
-            elif residual.loader is not None:
-                total += self._loader_samples(residual) * width
-            elif number in self._counts:
-                total += sum(self._counts[number]) * width
-            else:
-                total += sum(block.z.numel() for block in blocks)
-        return total
-
     def _system(self, blocks: list[Block]) -> System:
         size, device = len(self.parameters), self.parameters.device
         kinds: dict[str, Callable[[int, torch.device], System]] = {
@@ -346,8 +227,8 @@ class Objective:
         pulled = torch.zeros(len(self.parameters), dtype=torch.float64).to(total)
         for scale, block in self._graphs():
             total += scale * block.rows.loss
-            cotangent = scale * _pull_rows(block, block.rows.residuals)
-            pulled += self._transpose(block, cotangent)
+            cotangent = scale * pull_rows(block, block.rows.residuals)
+            pulled += transpose(self.parameters, block, cotangent)
         self.processes.sum(pulled)
         return float(self.processes.sum(total)), pulled
 
@@ -355,8 +236,10 @@ class Objective:
         """B^T B v without B, by a derivative along v and one backward pass."""
         out = torch.zeros_like(v)
         for scale, block in self._graphs():
-            along = self._along(block, v)
-            out += self._transpose(block, scale * _pull_rows(block, _push_rows(block, along)))
+            derivative = along(self.parameters, block, v)
+            out += transpose(
+                self.parameters, block, scale * pull_rows(block, push_rows(block, derivative))
+            )
         return self.processes.sum(out)
 
     def pull_second_difference(
@@ -370,45 +253,10 @@ class Objective:
             stop = start + u.numel()
             sides = (ahead[start:stop] + behind[start:stop]).reshape(u.shape)
             start = stop
-            out += self._transpose(block, scale**0.5 * _pull_rows(block, (sides - 2 * u) / h**2))
+            out += transpose(
+                self.parameters, block, scale**0.5 * pull_rows(block, (sides - 2 * u) / h**2)
+            )
         return self.processes.sum(out)
-
-    def _graphs(self) -> Iterator[tuple[float, Block]]:
-        for number, residual in enumerate(self.residuals):
-            for inputs in self._calls(residual, graph=True):
-                with torch.enable_grad():
-                    blocks = self._checked(number, residual.blocks(inputs), inputs)
-                yield from zip(self._scales(number, blocks), blocks, strict=True)
-
-    def _transpose(self, block: Block, cotangent: torch.Tensor) -> torch.Tensor:
-        if not block.z.requires_grad:
-            return torch.zeros(len(self.parameters), dtype=torch.float64, device=block.z.device)
-        pulled = torch.autograd.grad(
-            block.z,
-            self.parameters.tensors,
-            cotangent.to(block.z.dtype),
-            retain_graph=True,
-            allow_unused=True,
-        )
-        return self.parameters.join(pulled)
-
-    def _along(self, block: Block, v: torch.Tensor) -> torch.Tensor:
-        """dz along v: the derivative of <J^T w, v> in w, which any graph supports."""
-        if not block.z.requires_grad:
-            return torch.zeros_like(block.z, dtype=torch.float64)
-        dummy = torch.zeros_like(block.z, requires_grad=True)
-        pulled = torch.autograd.grad(
-            block.z, self.parameters.tensors, dummy, create_graph=True, allow_unused=True
-        )
-        pieces = self.parameters.split(v)
-        inner = sum(
-            (piece.to(part.dtype) * part).sum()
-            for piece, part in zip(pieces, pulled, strict=True)
-            if part is not None
-        )
-        assert isinstance(inner, torch.Tensor)
-        (along,) = torch.autograd.grad(inner, dummy, retain_graph=True)
-        return along.to(torch.float64)
 
     # Checks -------------------------------------------------------------------------------------
 
@@ -426,23 +274,3 @@ class Objective:
                     UserWarning,
                     stacklevel=4,
                 )
-
-
-def _push_rows(block: Block, dz: torch.Tensor) -> torch.Tensor:
-    """Rows (N, K) of a derivative dz (N, M) of the outputs: the factor's transpose."""
-    factor = block.rows.factor
-    if factor is None:
-        return dz
-    if factor.dim() == 2:
-        return dz * factor
-    return (factor.transpose(1, 2) @ dz.unsqueeze(2)).squeeze(2)
-
-
-def _pull_rows(block: Block, w: torch.Tensor) -> torch.Tensor:
-    """The cotangent (N, M) of the outputs of weights w (N, K) on the rows."""
-    factor = block.rows.factor
-    if factor is None:
-        return w
-    if factor.dim() == 2:
-        return w * factor
-    return (factor @ w.unsqueeze(2)).squeeze(2)

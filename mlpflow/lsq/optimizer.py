@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,7 +58,7 @@ class Step:
     solver: str = ""
 
 
-class LeastSquaresOptimizer:
+class LeastSquaresOptimizer(ABC):
     """Base of the optimizers: ``step(residuals)`` moves the parameters in place."""
 
     def __init__(
@@ -146,9 +147,9 @@ class LeastSquaresOptimizer:
         value = objective.loss()
         return value if value == value else float("inf")
 
+    @abstractmethod
     def step(self, residuals: object) -> Step:
         """One step; see the subclass."""
-        raise NotImplementedError
 
     def state_dict(self) -> dict[str, Any]:
         """Damping and counters: what a continued run needs beside the parameters."""
