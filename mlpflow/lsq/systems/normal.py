@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import torch
 
 from .base import EPS, System, damping_diagonal, spread, usable
 from .layered import LayeredGram, LayeredRows, LayerPlace
 
 __all__ = ["NormalSystem"]
+
+_Shift: TypeAlias = tuple[float, torch.Tensor | None, torch.Tensor | None]
 
 
 class NormalSystem(System):
@@ -24,6 +28,7 @@ class NormalSystem(System):
         self.matrix = torch.zeros(size, size, dtype=torch.float64, device=device)
         self._layered: dict[tuple[LayerPlace, ...], LayeredGram] = {}
         self._eigen: tuple[torch.Tensor, torch.Tensor] | None = None
+        self._factor: tuple[_Shift, torch.Tensor] | None = None
         self._width = size if size < 128 else min(256, max(64, size // 8))
 
     def add(self, B: torch.Tensor, u: torch.Tensor, scale: float = 1.0) -> None:
@@ -68,16 +73,32 @@ class NormalSystem(System):
     ) -> torch.Tensor | None:
         if self._eigen is not None and scale is None and free is None:
             return self._from_eigen(gradient, damping)
-        g, matrix = gradient, self.matrix.clone()
-        shift = damping_diagonal(self.size, damping, scale).to(g)
-        matrix.diagonal().add_(shift)
+        L = self._cholesky(damping, scale, free)
+        if L is None:
+            return self._from_eigen(gradient, damping) if scale is None and free is None else None
+        g = gradient if free is None else gradient[free]
+        half = torch.linalg.solve_triangular(L, -g.unsqueeze(1), upper=False)
+        d = torch.linalg.solve_triangular(L.T, half, upper=True).squeeze(1)
+        return usable(spread(d, free))
+
+    def _cholesky(
+        self, damping: float, scale: torch.Tensor | None, free: torch.Tensor | None
+    ) -> torch.Tensor | None:
+        """The factor, kept for another right-hand side, or None where there is none."""
+        if self._factor is not None:
+            (shift, *tensors), L = self._factor
+            if shift == damping and tensors[0] is scale and tensors[1] is free:
+                return L
+        self._factor = None  # its memory first
+        matrix = self.matrix.clone()
+        matrix.diagonal().add_(damping_diagonal(self.size, damping, scale).to(matrix))
         if free is not None:
             index = free.nonzero().squeeze(1)
-            g, matrix = g[free], matrix[index.unsqueeze(1), index]
-        d = _cholesky_step(matrix, g)
-        if d is None:
-            return self._from_eigen(gradient, damping) if scale is None and free is None else None
-        return usable(spread(d, free))
+            matrix = matrix[index.unsqueeze(1), index]
+        factor = _cholesky_in_place(matrix)
+        if factor is not None:
+            self._factor = ((damping, scale, free), factor)
+        return factor
 
     def scaled_spectrum(self, unit: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         values, vectors = torch.linalg.eigh(self.matrix / (unit * unit.unsqueeze(1)))
@@ -108,21 +129,19 @@ class NormalSystem(System):
 
     def spectrum(self) -> tuple[torch.Tensor, torch.Tensor]:
         if self._eigen is None:
+            self._factor = None  # its memory first
             values, vectors = torch.linalg.eigh(self.matrix)
             self._eigen = (values.clamp(min=0), vectors)
         return self._eigen
 
 
-def _cholesky_step(matrix: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor | None:
-    """-matrix^-1 gradient, or None where the matrix is not positive definite.
+def _cholesky_in_place(matrix: torch.Tensor) -> torch.Tensor | None:
+    """The lower factor, or None where the matrix is not positive definite.
 
-    The factor takes the place of the (symmetric) matrix: its transpose is in the order of columns
-    that LAPACK wants, so that nothing of size P x P is copied.
+    It takes the place of the (symmetric) matrix: its transpose is in the order of columns that
+    LAPACK wants, so that nothing of size P x P is copied.
     """
     L = matrix.T
     info = torch.empty((), dtype=torch.int32, device=matrix.device)
     torch.linalg.cholesky_ex(L, out=(L, info))
-    if int(info):
-        return None
-    half = torch.linalg.solve_triangular(L, -gradient.unsqueeze(1), upper=False)
-    return torch.linalg.solve_triangular(L.T, half, upper=True).squeeze(1)
+    return None if int(info) else L

@@ -57,6 +57,14 @@ class RowSystem(System):
         # Any right-hand side here is B^T v; v by least squares would lose digits, so Woodbury.
         if damping <= 0:
             return None
+        if scale is None and free is None:
+            kernel = self._gram_of_rows(self.rows, None).clone()
+            kernel.diagonal().add_(damping)
+            factor, failed = torch.linalg.cholesky_ex(kernel)
+            if int(failed):
+                return None
+            inner = torch.cholesky_solve((self.rows @ gradient).unsqueeze(1), factor).squeeze(1)
+            return usable(-(gradient - self.rows.T @ inner) / damping)
         shift = damping_diagonal(self.size, damping, scale).to(gradient)
         rows = self.rows / shift.sqrt()
         g = gradient / shift.sqrt()
