@@ -86,10 +86,10 @@ class NormalSystem(System):
     ) -> torch.Tensor | None:
         """The factor, kept for another right-hand side, or None where there is none."""
         if self._factor is not None:
-            (shift, *tensors), L = self._factor
-            if shift == damping and tensors[0] is scale and tensors[1] is free:
-                return L
-        self._factor = None  # its memory first
+            known, known_scale, known_free = self._factor[0]
+            if known == damping and known_scale is scale and known_free is free:
+                return self._factor[1]
+        self._factor = None  # before the next one, for its memory
         matrix = self.matrix.clone()
         matrix.diagonal().add_(damping_diagonal(self.size, damping, scale).to(matrix))
         if free is not None:
@@ -129,7 +129,7 @@ class NormalSystem(System):
 
     def spectrum(self) -> tuple[torch.Tensor, torch.Tensor]:
         if self._eigen is None:
-            self._factor = None  # its memory first
+            self._factor = None  # for its memory
             values, vectors = torch.linalg.eigh(self.matrix)
             self._eigen = (values.clamp(min=0), vectors)
         return self._eigen
