@@ -6,10 +6,13 @@ Data and certified values are those of https://www.itl.nist.gov/div898/strd/nls/
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+
+from . import nist_tables as tables
 
 exp, atan = torch.exp, torch.atan
 Model = Callable[..., torch.Tensor]
@@ -21,7 +24,7 @@ class Problem:
 
     name: str
     model: Model
-    x: list[float]
+    x: list
     y: list[float]
     starts: tuple[list[float], list[float]]
     certified: list[float]
@@ -73,6 +76,20 @@ def _three_exponentials(x, b1, b2, b3, b4, b5, b6):
     return b1 * exp(-b2 * x) + b3 * exp(-b4 * x) + b5 * exp(-b6 * x)
 
 
+def _two_peaks(x, b1, b2, b3, b4, b5, b6, b7, b8):
+    return b1 * exp(-b2 * x) + b3 * exp(-(((x - b4) / b5) ** 2)) + b6 * exp(-(((x - b7) / b8) ** 2))
+
+
+def _three_waves(x, b1, b2, b3, b4, b5, b6, b7, b8, b9):
+    """A year and two unknown periods."""
+    total = b1
+    for period, a, b in ((12, b2, b3), (b4, b5, b6), (b7, b8, b9)):
+        phase = 2 * torch.pi * x / period
+        total = total + a * torch.cos(phase) + b * torch.sin(phase)
+    return total
+
+
+_COUNT = [float(number) for number in range(1, 251)]
 _MISRA_X = [
     77.6,
     114.9,
@@ -268,5 +285,58 @@ PROBLEMS = [
         "Bennett5", lambda x, b1, b2, b3: b1 * (b2 + x) ** (-1 / b3), *_pairs(_BENNETT5),
         ([-2000, 50, 0.8], [-1500, 45, 0.85]),
         [-2.5235058043e03, 4.6736564644e01, 9.3218483193e-01],
+    ),
+    Problem(
+        "Chwirut1", lambda x, b1, b2, b3: exp(-b1 * x) / (b2 + b3 * x), tables.CHWIRUT1_X, tables.CHWIRUT1_Y,
+        ([0.1, 0.01, 0.02], [0.15, 0.008, 0.010]),
+        [1.9027818370e-01, 6.1314004477e-03, 1.0530908399e-02],
+    ),
+    Problem(
+        "Gauss1", _two_peaks, _COUNT[:250], tables.GAUSS1,
+        ([97, 0.009, 100, 65, 20, 70, 178, 16.5], [94, 0.0105, 99, 63, 25, 71, 180, 20]),
+        [9.8778210871e01, 1.0497276517e-02, 1.0048990633e02, 6.7481111276e01, 2.3129773360e01, 7.1994503004e01,
+         1.7899805021e02, 1.8389389025e01],
+    ),
+    Problem(
+        "Gauss2", _two_peaks, _COUNT[:250], tables.GAUSS2,
+        ([96, 0.009, 103, 106, 18, 72, 151, 18], [98, 0.0105, 103, 105, 20, 73, 150, 20]),
+        [9.9018328406e01, 1.0994945399e-02, 1.0188022528e02, 1.0703095519e02, 2.3578584029e01, 7.2045589471e01,
+         1.5327010194e02, 1.9525972636e01],
+    ),
+    Problem(
+        "Gauss3", _two_peaks, _COUNT[:250], tables.GAUSS3,
+        ([94.9, 0.009, 90.1, 113, 20, 73.8, 140, 20], [96, 0.0096, 80, 110, 25, 74, 139, 25]),
+        [9.8940368970e01, 1.0945879335e-02, 1.0069553078e02, 1.1163619459e02, 2.3300500029e01, 7.3705031418e01,
+         1.4776164251e02, 1.9668221230e01],
+    ),
+    Problem(
+        "Kirby2", lambda x, b1, b2, b3, b4, b5: (b1 + b2 * x + b3 * x**2) / (1 + b4 * x + b5 * x**2),
+        tables.KIRBY2_X, tables.KIRBY2_Y,
+        ([2, -0.1, 0.003, -0.001, 0.00001], [1.5, -0.15, 0.0025, -0.0015, 0.00002]),
+        [1.6745063063, -1.3927397867e-01, 2.5961181191e-03, -1.7241811870e-03, 2.1664802578e-05],
+    ),
+    Problem(
+        "Hahn1",
+        lambda x, b1, b2, b3, b4, b5, b6, b7: (
+            (b1 + b2 * x + b3 * x**2 + b4 * x**3) / (1 + b5 * x + b6 * x**2 + b7 * x**3)
+        ),
+        tables.HAHN1_X, tables.HAHN1_Y,
+        ([10, -1, 0.05, -0.00001, -0.05, 0.001, -0.000001],
+         [1, -0.1, 0.005, -0.000001, -0.005, 0.0001, -0.0000001]),
+        [1.0776351733, -1.2269296921e-01, 4.0863750610e-03, -1.4262662514e-06, -5.7609940901e-03, 2.4053735503e-04,
+         -1.2314450199e-07],
+    ),
+    Problem(
+        "Nelson", lambda x, b1, b2, b3: b1 - b2 * x[:, 0] * exp(-b3 * x[:, 1]),
+        [[weeks, degrees] for weeks in (1, 2, 4, 8, 16, 32, 48, 64) for degrees in (180, 225, 250, 275) for _ in range(4)],
+        [math.log(y) for y in tables.NELSON],
+        ([2, 0.0001, -0.01], [2.5, 0.000000005, -0.05]),
+        [2.5906836021, 5.6177717026e-09, -5.7701013174e-02],
+    ),
+    Problem(
+        "ENSO", _three_waves, _COUNT[:168], tables.ENSO,
+        ([11, 3, 0.5, 40, -0.7, -1.3, 25, -0.3, 1.4], [10, 3, 0.5, 44, -1.5, 0.5, 26, -0.1, 1.5]),
+        [1.0510749193e01, 3.0762128085, 5.3280138227e-01, 4.4311088700e01, -1.6231428586, 5.2554493756e-01,
+         2.6887614440e01, 2.1232288488e-01, 1.4966870418],
     ),
 ]  # fmt: skip
