@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from .damping import DAMPING, Damping, Nielsen, Radius
+from .extrapolation import Extrapolation
 from .geodesic import acceleration
 from .objective import Linearization, Objective
 from .optimizer import LeastSquaresOptimizer, Step
@@ -21,7 +22,9 @@ _EPS = torch.finfo(torch.float64).eps
 # Below this share of the loss a predicted reduction drowns in the rounding of the loss itself.
 _NOISE = 1e-13
 # Relative error of the parameters at which the finish is over.
-_EXACT = 1e-13
+_EXACT = 1e-12
+# Relative size of an undamped step from which steps are extrapolated.
+_CLOSE = 1e-2
 # A radius needs the eigenvalues of every system: cheap beside the rest for few parameters.
 _RADIUS_PARAMETERS = 100
 
@@ -132,6 +135,7 @@ class LevenbergMarquardt(LeastSquaresOptimizer):
         self._polish = math.inf
         self._stagnant = 0
         self._last_size = 0.0
+        self._extrapolation = Extrapolation()
 
     def step(self, residuals: object) -> Step:
         """Linearise once, then try steps until one is accepted.
@@ -177,6 +181,9 @@ class LevenbergMarquardt(LeastSquaresOptimizer):
         """Trials with more and more damping."""
         trial: _Trial | None = None
         failures = loosened = 0
+        extrapolated = self._extrapolated(objective, now, x, free)
+        if extrapolated is not None:
+            return extrapolated
         for count in range(1, self.max_trials + 1):
             d, predicted = self._candidate(objective, now, x, free)
             if d is None:
@@ -211,6 +218,36 @@ class LevenbergMarquardt(LeastSquaresOptimizer):
         if self._second_wind:
             return self._switch(objective, now, x, free)
         return self._report(now, None, self.max_trials, LsqStatus.stalled, trial)
+
+    def _extrapolated(
+        self, objective: Objective, now: Linearization, x: torch.Tensor, free: torch.Tensor | None
+    ) -> Step | None:
+        """A step by the last undamped ones, where these are short and within the radius."""
+        if not isinstance(self.damping, Radius) or self.bounds is not None:
+            return None
+        shift = self.damping.propose(now.system, self._scale, free)
+        d = now.system.solve(0.0, None, free) if shift == 0.0 else None
+        if d is None:
+            self._extrapolation.clear()
+            return None
+        self.processes.from_first(d)
+        size = _relative(d, x)
+        if size > _CLOSE:
+            self._extrapolation.clear()
+            return None
+        better = self._extrapolation.step(x, d)
+        trial = _Trial(better, self._predicted(now, d))
+        if better is d or trial.predicted <= _NOISE * now.loss:
+            return None
+        self.parameters.write(x + better)
+        trial.loss = self.evaluate(objective)
+        if self._accepts(now, trial):
+            self._polish, self._stagnant = math.inf, 0
+            self._last_step, self._last_size = better, size
+            return self._report(now, trial, 1)
+        self._extrapolation.clear()
+        self.parameters.write(x)
+        return None
 
     def _candidate(
         self, objective: Objective, now: Linearization, x: torch.Tensor, free: torch.Tensor | None
@@ -285,13 +322,18 @@ class LevenbergMarquardt(LeastSquaresOptimizer):
         if self._stagnant >= 2 or size == 0.0:
             return self._report(now, None, count, LsqStatus.step, trial)
         self._polish = min(size, self._polish)
+        if final is not None and self.bounds is None:
+            trial.d = self._extrapolation.step(x, trial.d)
         self.parameters.write(x + trial.d)
+        if size * rate <= _EXACT:
+            # What is left is below rounding: nothing that the loss could confirm.
+            trial.loss = now.loss
+            return self._report(now, trial, count - 1, LsqStatus.step)
         trial.loss = self.evaluate(objective)
         if not trial.loss <= now.loss * (1 + 1e-9):
             self.parameters.write(x)
             return self._report(now, None, count, LsqStatus.step, trial)
-        done = LsqStatus.step if size * rate <= _EXACT else None
-        return self._report(now, trial, count, done)
+        return self._report(now, trial, count)
 
     def _switch(
         self, objective: Objective, now: Linearization, x: torch.Tensor, free: torch.Tensor | None

@@ -1,5 +1,7 @@
 """Evaluations and minima beside scipy.optimize.least_squares on NIST's regressions."""
 
+import warnings
+
 import numpy as np
 import torch
 from scipy.optimize import least_squares
@@ -14,13 +16,15 @@ def with_scipy(problem, start, method):
     x, y = problem.data()
 
     def values(b):
-        return torch.stack([*problem.model(x, *b)]) - y
+        return problem.model(x, *b) - y
 
     def residuals(b):
         return values(torch.tensor(b)).numpy()
 
     def derivatives(b):
-        return torch.autograd.functional.jacobian(values, torch.tensor(b)).numpy()
+        with warnings.catch_warnings():  # PyTorch's own, at the first use
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return torch.func.jacfwd(values)(torch.tensor(b)).numpy()
 
     first = np.array(problem.starts[start], dtype=float)
     with np.errstate(all="ignore"):
@@ -34,24 +38,31 @@ def with_scipy(problem, start, method):
 SLOW = [("MGH17", 0), ("Bennett5", 0), ("Bennett5", 1), ("MGH09", 0), ("MGH10", 0), ("MGH10", 1)]
 
 
+def with_ours(problem, start, **options):
+    model = problem.module(start)
+    x, y = problem.data()
+    residual = lsq.Residual(lambda x, y: model(x) - y, x, y)
+    result = lsq.fit(model, residual, **options)
+    return result.evaluations + 1, 0.5 * len(x) * result.loss
+
+
 def test_no_more_evaluations_than_scipy():
-    """To the same tolerance on the loss, at most 1.2 times as many in the median."""
-    ratios, worse = {"lm": [], "trf": []}, []
+    """At most 1.2 times as many in the median: to SciPy's tolerance, and to our last digit."""
+    settings = {"equal tolerances": {"loss_tolerance": 1e-8}, "own defaults": {}}
+    ratios, worse = {}, []
     for problem in PROBLEMS:
         for start in (0, 1):
             if (problem.name, start) in SLOW:
                 continue
-            model = problem.module(start)
-            x, y = problem.data()
-            residual = lsq.Residual(lambda x, y, model=model: model(x) - y, x, y)
-            ours = lsq.fit(model, residual, loss_tolerance=1e-8)
-            cost = 0.5 * len(x) * ours.loss
-            for method, collected in ratios.items():
+            runs = {name: with_ours(problem, start, **settings[name]) for name in settings}
+            for method in ("lm", "trf"):
                 evaluations, theirs = with_scipy(problem, start, method)
-                if np.isfinite(theirs) and theirs <= 1.01 * cost + 1e-20:
-                    collected.append((ours.evaluations + 1) / evaluations)
-                if cost > 1.0001 * theirs + 1e-18:
-                    worse.append((problem.name, start, method, cost, theirs))
+                for name, (count, ours) in runs.items():
+                    if np.isfinite(theirs) and theirs <= 1.01 * ours + 1e-20:
+                        ratios.setdefault((name, method), []).append(count / evaluations)
+                    if ours > 1.0001 * theirs + 1e-18:
+                        worse.append((problem.name, start, method, name, ours, theirs))
     assert not worse
-    for method, collected in ratios.items():
-        assert np.median(collected) <= 1.2, (method, np.median(collected), sorted(collected))
+    for case, found in ratios.items():
+        assert len(found) >= 40
+        assert np.median(found) <= 1.2, (case, np.median(found), sorted(found))

@@ -16,6 +16,6 @@ def test_certified_parameters(problem, start):
     model = problem.module(start)
     x, y = problem.data()
     result = lsq.fit(model, lambda: model(x) - y)
-    digits = problem.digits(model.values())
+    digits = problem.digits(model.values())  # required of all 54 runs: 9.6 in the mean
     assert result.status == "step", result
     assert digits >= DIGITS.get(problem.name, 10.0), (result, model.values(), problem.certified)
