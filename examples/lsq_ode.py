@@ -40,9 +40,7 @@ terms = [
     lsq.Residual(equations, t),
     lsq.Residual(lambda t, w: net(t) - w, torch.zeros(1, 1), start, name="start"),
 ]
-# Long curved valleys: steps may lead uphill, and the damping falls quickly.
-damping = lsq.Marquardt(divide=10, multiply=3)
-result = lsq.fit(net, terms, max_steps=steps, acceptance="uphill", damping=damping)
+result = lsq.fit(net, terms, max_steps=steps)
 
 grid = torch.linspace(0, end, 10_000).reshape(-1, 1)
 with torch.no_grad():

@@ -56,9 +56,7 @@ terms = [
     lsq.Residual(equation, hypercube(points), name="equation"),
     lsq.Residual(net, boundary, name="boundary"),
 ]
-# Long curved valleys: steps may lead uphill, and the damping falls quickly.
-damping = lsq.Marquardt(divide=10, multiply=3)
-result = lsq.fit(net, terms, max_steps=steps, acceptance="uphill", damping=damping)
+result = lsq.fit(net, terms, max_steps=steps)
 
 axis = torch.linspace(0, 1, 101)
 grid = torch.cartesian_prod(axis, axis)

@@ -1,6 +1,7 @@
 """sin(10 pi x)/(10 pi x) by a sigmoid network of 300 parameters: Levenberg-Marquardt in float64.
 
-`--quick` takes fewer points and steps.
+Default options: above 100 parameters steps may lead uphill along a curved valley. `--quick` takes
+fewer points and steps.
 """
 
 import sys
@@ -23,11 +24,7 @@ net = torch.nn.Sequential(
     torch.nn.Linear(1, width), torch.nn.Sigmoid(), torch.nn.Linear(width, 1, bias=False)
 )
 
-# Long curved valleys: steps may lead uphill, and the damping falls quickly.
-damping = lsq.Marquardt(divide=10, multiply=3)
-result = lsq.fit(
-    net, (x, torch.sinc(10 * x)), max_steps=steps, acceptance="uphill", damping=damping
-)
+result = lsq.fit(net, (x, torch.sinc(10 * x)), max_steps=steps)
 
 grid = torch.linspace(-1, 1, 100_000).reshape(-1, 1)
 with torch.no_grad():

@@ -8,13 +8,16 @@ from typing import Any
 
 import torch
 
-from .damping import DAMPING, Damping, Nielsen, Radius
+from .damping import DAMPING, Damping, Marquardt, Nielsen, Radius
 from .extrapolation import Extrapolation
 from .geodesic import acceleration
 from .objective import Linearization, Objective
 from .optimizer import LeastSquaresOptimizer, Step
 from .parameters import Source
+from .residuals import Residual
 from .status import LsqStatus
+from .systems import TriangularSystem
+from .valley import Valley
 
 __all__ = ["LevenbergMarquardt"]
 
@@ -50,11 +53,13 @@ class LevenbergMarquardt(LeastSquaresOptimizer):
         A module is best: it lets the Jacobian choose among all its methods.
     damping : {"auto", "nielsen", "marquardt", "trust_region", "radius"} or Damping, default "auto"
         How lambda follows success. "auto": "radius" with diagonal scaling up to 100 parameters,
-        "nielsen" with the identity above, and where the radius collapsed in a valley.
+        `Marquardt(divide=3, multiply=2)` with the identity above; "nielsen" where the radius
+        collapsed in a valley.
     scaling : {"auto", "identity", "diagonal"}, default "auto"
         D = I, or the largest column norms of B so far (More 1978): then nothing depends on the
         units of the parameters. "auto" is diagonal with a radius.
-    acceptance : {"gain", "descent", "uphill"}, default "gain"
+    acceptance : {"auto", "gain", "descent", "uphill"}, default "auto"
+        "auto": "uphill" above 100 parameters, "gain" up to there.
         "gain": at least 1e-4 of the predicted reduction. "descent": any reduction. "uphill": also
         ``(1 - cos)^2 loss <= best loss`` with the angle to the last step (Transtrum & Sethna 2012).
     geodesic : bool, default False
@@ -91,7 +96,7 @@ class LevenbergMarquardt(LeastSquaresOptimizer):
         *,
         damping: str | Damping = "auto",
         scaling: str = "auto",
-        acceptance: str = "gain",
+        acceptance: str = "auto",
         geodesic: bool = False,
         bounds: Any = None,
         max_trials: int = 40,
@@ -114,16 +119,18 @@ class LevenbergMarquardt(LeastSquaresOptimizer):
             raise ValueError(f"damping must be 'auto' or one of {sorted(DAMPING)}, got {damping!r}")
         if scaling not in ("auto", "identity", "diagonal"):
             raise ValueError(f"scaling must be 'auto', 'identity' or 'diagonal', got {scaling!r}")
-        if acceptance not in ("gain", "descent", "uphill"):
+        if acceptance not in ("auto", "gain", "descent", "uphill"):
             raise ValueError(
-                f"acceptance must be 'gain', 'descent' or 'uphill', got {acceptance!r}"
+                f"acceptance must be 'auto', 'gain', 'descent' or 'uphill', got {acceptance!r}"
             )
         if max_trials < 1:
             raise ValueError(f"max_trials must be at least 1, got {max_trials}")
         few = len(self.parameters) <= _RADIUS_PARAMETERS
         self._second_wind = damping == "auto" and few
         if damping == "auto":
-            damping = "radius" if few else "nielsen"
+            damping = "radius" if few else Marquardt(divide=3.0, multiply=2.0)
+        if acceptance == "auto":
+            acceptance = "gain" if few else "uphill"
         self.damping = DAMPING[damping]() if isinstance(damping, str) else damping
         if scaling == "auto":
             scaling = "diagonal" if isinstance(self.damping, Radius) else "identity"
@@ -136,6 +143,8 @@ class LevenbergMarquardt(LeastSquaresOptimizer):
         self._stagnant = 0
         self._last_size = 0.0
         self._extrapolation = Extrapolation()
+        self._valley = Valley()
+        self._seen: Objective | None = None
 
     def step(self, residuals: object) -> Step:
         """Linearise once, then try steps until one is accepted.
@@ -151,6 +160,10 @@ class LevenbergMarquardt(LeastSquaresOptimizer):
             Where the residuals are not finite at the present parameters, or of the wrong form.
         """
         objective = self.objective(residuals)
+        if self._seen is not None and self._seen is not objective and _has_data(residuals):
+            # Other data: losses and directions of the last do not compare.
+            self._best_loss, self._last_step, self._valley = math.inf, None, Valley()
+        self._seen = objective
         self._start(objective)
         x = self.parameters.read()
         now = self.linearize(objective)
@@ -199,14 +212,18 @@ class LevenbergMarquardt(LeastSquaresOptimizer):
                     continue
                 if final is None and self._second_wind:
                     return self._switch(objective, now, x, free)
+                if final is None and failures and self.acceptance == "uphill":
+                    self.parameters.write(x)
+                    return self._report(now, None, count, LsqStatus.rounding, trial)
                 return self._finish(objective, now, x, free, trial, count, final)
             self._polish, self._stagnant = math.inf, 0
             self.parameters.write(x + d)
             trial.loss = self.evaluate(objective)
             if self._accepts(now, trial):
+                done = self._wandered(now, trial.loss)
                 self.damping.accepted(trial.ratio(now.loss), length)
                 self._last_step, self._last_size = d, _relative(d, x)
-                return self._report(now, trial, count)
+                return self._report(now, trial, count, done)
             failures += 1
             self.damping.rejected(trial.ratio(now.loss), length)
             if _relative(d, x) <= _EPS:
@@ -218,6 +235,16 @@ class LevenbergMarquardt(LeastSquaresOptimizer):
         if self._second_wind:
             return self._switch(objective, now, x, free)
         return self._report(now, None, self.max_trials, LsqStatus.stalled, trial)
+
+    def _wandered(self, now: Linearization, loss: float) -> LsqStatus | None:
+        """Whether uphill steps have had their time below the rounding of the system."""
+        if self.acceptance != "uphill":
+            return None
+        squares = now.system.column_squares()
+        largest = float((squares if self._scale is None else squares / self._scale**2).max())
+        rounding = _EPS**2 if isinstance(now.system, TriangularSystem) else _EPS
+        undamped = (self.damping.value or 0.0) <= rounding * largest
+        return LsqStatus.rounding if self._valley.exhausted(loss, undamped) else None
 
     def _extrapolated(
         self, objective: Objective, now: Linearization, x: torch.Tensor, free: torch.Tensor | None
@@ -381,6 +408,8 @@ class LevenbergMarquardt(LeastSquaresOptimizer):
             "best_loss": self._best_loss,
             "polish": self._polish,
             "last_size": self._last_size,
+            "valley": self._valley.state(),
+            "extrapolated": [self._extrapolation.points, self._extrapolation.steps],
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -396,6 +425,14 @@ class LevenbergMarquardt(LeastSquaresOptimizer):
         self._scale, self._last_step = state["scale"], state["last_step"]
         self._best_loss, self._polish = state["best_loss"], state["polish"]
         self._last_size = state["last_size"]
+        self._valley = Valley(**state["valley"])
+        self._extrapolation.points, self._extrapolation.steps = map(list, state["extrapolated"])
+
+
+def _has_data(residuals: object) -> bool:
+    """Whether the residuals bring their data: a function may be new and the data the same."""
+    terms = residuals if isinstance(residuals, list | tuple) else [residuals]
+    return all(isinstance(term, Residual) for term in terms)
 
 
 def _relative(d: torch.Tensor, x: torch.Tensor) -> float:

@@ -12,6 +12,7 @@ class LsqStatus(enum.StrEnum):
 
     gradient = "gradient"
     step = "step"
+    rounding = "rounding"
     loss = "loss"
     minloss = "minloss"
     max_steps = "max_steps"
@@ -30,12 +31,16 @@ class LsqStatus(enum.StrEnum):
     @property
     def converged(self) -> bool:
         """Whether a tolerance was met."""
-        return self.value in ("gradient", "step", "loss", "minloss")
+        return self.value in ("gradient", "step", "rounding", "loss", "minloss")
 
 
 _SENTENCES = {
     "gradient": "The gradient is zero to the tolerance: a stationary point, as a rule a minimum.",
     "step": "The steps are down to rounding: the parameters are as exact as the residuals allow.",
+    "rounding": (
+        "The damping fell below the rounding of the system, and further steps did not halve the "
+        'loss; solver="qr" resolves more, in more time.'
+    ),
     "loss": "The loss falls by less than its tolerance a step; lower loss_tolerance to go on.",
     "minloss": "The loss fell below minloss.",
     "max_steps": "The steps ran out before convergence; raise max_steps to go on from here.",

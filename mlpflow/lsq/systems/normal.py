@@ -122,8 +122,9 @@ class NormalSystem(System):
 
     def _from_eigen(self, gradient: torch.Tensor, damping: float) -> torch.Tensor | None:
         values, vectors = self.spectrum()
-        floor = self.size * EPS * float(values[-1])
-        # Directions below rounding carry no information: they do not move.
+        # Directions below rounding carry no information: they do not move. The rounding of a sum of
+        # many rows is a few units; a bound with P, 100 times higher, cuts what networks still need.
+        floor = 4 * EPS * float(values[-1])
         weight = torch.where(values > floor, 1 / (values.clamp(min=floor) + damping + 1e-300), 0.0)
         return usable(-vectors @ (weight * (vectors.T @ gradient)))
 
