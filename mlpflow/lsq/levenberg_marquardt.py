@@ -59,7 +59,8 @@ class LevenbergMarquardt(LeastSquaresOptimizer):
         D = I, or the largest column norms of B so far (More 1978): then nothing depends on the
         units of the parameters. "auto" is diagonal with a radius.
     acceptance : {"auto", "gain", "descent", "uphill"}, default "auto"
-        "auto": "uphill" above 100 parameters, "gain" up to there.
+        "auto": "uphill" above 100 parameters, "gain" up to there. With both "auto", batches that
+        change and cross-entropy have "nielsen" and "gain".
         "gain": at least 1e-4 of the predicted reduction. "descent": any reduction. "uphill": also
         ``(1 - cos)^2 loss <= best loss`` with the angle to the last step (Transtrum & Sethna 2012).
     geodesic : bool, default False
@@ -127,6 +128,8 @@ class LevenbergMarquardt(LeastSquaresOptimizer):
             raise ValueError(f"max_trials must be at least 1, got {max_trials}")
         few = len(self.parameters) <= _RADIUS_PARAMETERS
         self._second_wind = damping == "auto" and few
+        # Above 100 parameters, unless batches or labels make the loss no guide uphill.
+        self._adventurous = damping == acceptance == "auto" and not few
         if damping == "auto":
             damping = "radius" if few else Marquardt(divide=3.0, multiply=2.0)
         if acceptance == "auto":
@@ -163,7 +166,10 @@ class LevenbergMarquardt(LeastSquaresOptimizer):
         if self._seen is not None and self._seen is not objective and _has_data(residuals):
             # Other data: losses and directions of the last do not compare.
             self._best_loss, self._last_step, self._valley = math.inf, None, Valley()
+            self._settle()
         self._seen = objective
+        if any(term.criterion.labelled for term in objective.residuals):
+            self._settle()
         self._start(objective)
         x = self.parameters.read()
         now = self.linearize(objective)
@@ -177,6 +183,12 @@ class LevenbergMarquardt(LeastSquaresOptimizer):
             return self._report(now, None, 0, LsqStatus.gradient)
         self._update_scale(now, x)
         return self._try(objective, now, x, free)
+
+    def _settle(self) -> None:
+        """From the default for networks on all data to Nielsen's rule without uphill steps."""
+        if self._adventurous:
+            self._adventurous, self.acceptance = False, "gain"
+            self.damping = Nielsen(value=self.damping.value)
 
     def _update_scale(self, now: Linearization, x: torch.Tensor) -> None:
         squares = now.system.column_squares()
@@ -198,12 +210,17 @@ class LevenbergMarquardt(LeastSquaresOptimizer):
         if extrapolated is not None:
             return extrapolated
         for count in range(1, self.max_trials + 1):
-            d, predicted = self._candidate(objective, now, x, free)
+            d, predicted, clipped = self._candidate(objective, now, x, free)
             if d is None:
                 self.damping.rejected(-math.inf, math.inf)
                 continue
             length = float((d if self._scale is None else d * self._scale).norm())
             trial = _Trial(d, predicted)
+            if clipped and trial.predicted <= _NOISE * now.loss:
+                # The bounds turned it: shorter steps become the projected gradient.
+                failures += 1
+                self.damping.rejected(-math.inf, length)
+                continue
             if trial.predicted <= _NOISE * now.loss:
                 final = self._undamped(now, x, free)
                 if final is None and not failures and loosened < 20:
@@ -278,22 +295,28 @@ class LevenbergMarquardt(LeastSquaresOptimizer):
 
     def _candidate(
         self, objective: Objective, now: Linearization, x: torch.Tensor, free: torch.Tensor | None
-    ) -> tuple[torch.Tensor | None, float]:
-        """The step, and the reduction that the model of the residuals promises."""
+    ) -> tuple[torch.Tensor | None, float, bool]:
+        """The step, the reduction that the model promises, and whether bounds cut the step."""
         shift = self.damping.propose(now.system, self._scale, free)
         d = now.system.solve(shift, self._scale, free)
         if d is None:
-            return None, 0.0
+            return None, 0.0, False
         self.processes.from_first(d)
-        if self.bounds is not None:
-            d = self.bounds.clip(x + d) - x
+        d, clipped = self._clip(x, d)
         predicted = self._predicted(now, d)
         # Where rounding decides, a correction by differences is noise.
         if self.geodesic and predicted > 1e-8 * now.loss:
             d = d + acceleration(objective, now, x, d, shift, self._scale, free)
             d = self.processes.from_first(d)
-            d = d if self.bounds is None else self.bounds.clip(x + d) - x
-        return d, predicted
+            d, clipped = self._clip(x, d)
+        return d, predicted, clipped
+
+    def _clip(self, x: torch.Tensor, d: torch.Tensor) -> tuple[torch.Tensor, bool]:
+        """The step within the bounds, and whether that changed it."""
+        if self.bounds is None:
+            return d, False
+        inside = self.bounds.clip(x + d)
+        return inside - x, not torch.equal(inside, x + d)
 
     def _predicted(self, now: Linearization, d: torch.Tensor) -> float:
         """The reduction of |u + B d|^2."""
@@ -320,9 +343,9 @@ class LevenbergMarquardt(LeastSquaresOptimizer):
         if d is None:
             return None
         self.processes.from_first(d)
-        d = d if self.bounds is None else self.bounds.clip(x + d) - x
+        d, clipped = self._clip(x, d)
         trial = _Trial(d, self._predicted(now, d))
-        return trial if trial.predicted <= 1e3 * _NOISE * now.loss else None
+        return trial if not clipped and trial.predicted <= 1e3 * _NOISE * now.loss else None
 
     def _finish(
         self,
@@ -401,6 +424,8 @@ class LevenbergMarquardt(LeastSquaresOptimizer):
             "rule": type(self.damping).__name__,
             "damping": self.damping.state(),
             "scaling": self.scaling,
+            "acceptance": self.acceptance,
+            "adventurous": self._adventurous,
             "second_wind": self._second_wind,
             "stagnant": self._stagnant,
             "scale": self._scale,
@@ -419,6 +444,7 @@ class LevenbergMarquardt(LeastSquaresOptimizer):
         if state["rule"] in rules and state["rule"] != type(self.damping).__name__:
             self.damping = rules[state["rule"]]()
         self.scaling, self._second_wind = state["scaling"], state["second_wind"]
+        self.acceptance, self._adventurous = state["acceptance"], state["adventurous"]
         self._stagnant = state["stagnant"]
         for name, value in state["damping"].items():
             setattr(self.damping, name, value)
