@@ -8,7 +8,7 @@ from typing import Any
 __all__ = ["Valley"]
 
 # Steps without half the loss: at least so many, and this share of those before.
-_PATIENCE = 25
+_PATIENCE = 60
 _SHARE = 0.25
 
 
