@@ -56,7 +56,7 @@ def fits(quick: bool, limit: float, say: Callable[[str], None]) -> str:
             "peer took. The row before tells when the same run had at most half the peer's last "
             "loss, or its end where it never had. Factors of the damping, the rule that "
             "ends a run, and the rounding of its eigenvalues were chosen on sinc, seeds 0 to 4, "
-            "Poisson, seeds 0 to 2, and the ODE system, seed 0. The error is the largest on "
+            "Poisson, seeds 0 to 4, and the ODE system, seed 0. The error is the largest on "
             "100,000 points of [-1, 1], 201 x 201 of the square, and 10,000 of [0, 2 pi]. An "
             "attempt of ours is an evaluation of the loss.",
             table(header, rows),

@@ -12,6 +12,7 @@ treat each output on its own: then it has the shape (N, M), or is None where it 
 
 from __future__ import annotations
 
+import abc
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,23 +31,23 @@ class Rows:
     factor: torch.Tensor | None
 
 
-class Criterion:
+class Criterion(abc.ABC):
     """A loss of the outputs (N, M) of a residual function."""
 
     #: True for criteria that want (outputs, labels) from the function.
     labelled = False
 
+    @abc.abstractmethod
     def loss(self, z: torch.Tensor, labels: torch.Tensor | None) -> torch.Tensor:
         """The sum over the samples, in float64."""
-        raise NotImplementedError
 
     def differentiable(self, z: torch.Tensor) -> torch.Tensor:
         """The loss in its graph, where it needs no labels."""
-        raise NotImplementedError
+        raise TypeError(f"expected a criterion without labels, got {type(self).__name__}")
 
+    @abc.abstractmethod
     def rows(self, z: torch.Tensor, labels: torch.Tensor | None) -> Rows:
         """The loss with what its Gauss-Newton system needs."""
-        raise NotImplementedError
 
 
 class SumSquares(Criterion):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import math
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -14,7 +15,7 @@ __all__ = ["DAMPING", "Damping", "Marquardt", "Nielsen", "Radius", "TrustRegion"
 
 
 @dataclass
-class Damping:
+class Damping(abc.ABC):
     """lambda of ``(B^T B + lambda D^2) d = -B^T u``.
 
     Parameters
@@ -43,13 +44,13 @@ class Damping:
         assert self.value is not None
         return self.value
 
+    @abc.abstractmethod
     def accepted(self, ratio: float, length: float) -> None:
         """After a step that was taken, with its gain ratio and |D d|."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def rejected(self, ratio: float, length: float) -> None:
         """After a step that was not (or could not be computed: length inf)."""
-        raise NotImplementedError
 
     def _set(self, value: float) -> None:
         self.value = min(max(value, self.lowest), self.highest)

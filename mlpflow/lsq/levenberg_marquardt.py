@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 
+from .acceptance import ACCEPTANCE, Acceptance, Trial
 from .damping import DAMPING, Damping, Marquardt, Nielsen, Radius
 from .extrapolation import Extrapolation
 from .geodesic import acceleration
@@ -30,18 +30,6 @@ _EXACT = 1e-12
 _CLOSE = 1e-2
 # A radius needs the eigenvalues of every system: cheap beside the rest for few parameters.
 _RADIUS_PARAMETERS = 100
-
-
-@dataclass
-class _Trial:
-    """A step, what the model promises, and the loss it led to."""
-
-    d: torch.Tensor
-    predicted: float
-    loss: float = math.inf
-
-    def ratio(self, before: float) -> float:
-        return (before - self.loss) / self.predicted if self.predicted > 0 else -math.inf
 
 
 class LevenbergMarquardt(LeastSquaresOptimizer):
@@ -120,9 +108,9 @@ class LevenbergMarquardt(LeastSquaresOptimizer):
             raise ValueError(f"damping must be 'auto' or one of {sorted(DAMPING)}, got {damping!r}")
         if scaling not in ("auto", "identity", "diagonal"):
             raise ValueError(f"scaling must be 'auto', 'identity' or 'diagonal', got {scaling!r}")
-        if acceptance not in ("auto", "gain", "descent", "uphill"):
+        if acceptance not in ("auto", *ACCEPTANCE):
             raise ValueError(
-                f"acceptance must be 'auto', 'gain', 'descent' or 'uphill', got {acceptance!r}"
+                f"acceptance must be 'auto' or one of {sorted(ACCEPTANCE)}, got {acceptance!r}"
             )
         if max_trials < 1:
             raise ValueError(f"max_trials must be at least 1, got {max_trials}")
@@ -137,17 +125,21 @@ class LevenbergMarquardt(LeastSquaresOptimizer):
         self.damping = DAMPING[damping]() if isinstance(damping, str) else damping
         if scaling == "auto":
             scaling = "diagonal" if isinstance(self.damping, Radius) else "identity"
-        self.scaling, self.acceptance, self.geodesic = scaling, acceptance, geodesic
+        self.scaling, self.geodesic = scaling, geodesic
+        self._acceptance = Acceptance(acceptance)
         self.max_trials = int(max_trials)
         self._scale: torch.Tensor | None = None
-        self._last_step: torch.Tensor | None = None
-        self._best_loss = math.inf
         self._polish = math.inf
         self._stagnant = 0
         self._last_size = 0.0
         self._extrapolation = Extrapolation()
         self._valley = Valley()
         self._seen: Objective | None = None
+
+    @property
+    def acceptance(self) -> str:
+        """The rule in force: "gain", "descent" or "uphill"."""
+        return self._acceptance.rule
 
     def step(self, residuals: object) -> Step:
         """Linearise once, then try steps until one is accepted.
@@ -165,7 +157,8 @@ class LevenbergMarquardt(LeastSquaresOptimizer):
         objective = self.objective(residuals)
         if self._seen is not None and self._seen is not objective and _has_data(residuals):
             # Other data: losses and directions of the last do not compare.
-            self._best_loss, self._last_step, self._valley = math.inf, None, Valley()
+            self._acceptance.forget()
+            self._valley = Valley()
             self._settle()
         self._seen = objective
         if any(term.criterion.labelled for term in objective.residuals):
@@ -176,7 +169,7 @@ class LevenbergMarquardt(LeastSquaresOptimizer):
         gradient = now.system.gradient
         if not bool(torch.isfinite(gradient).all()):
             return self._report(now, None, 0, LsqStatus.nonfinite)
-        self._best_loss = min(self._best_loss, now.loss)
+        self._acceptance.best_loss = min(self._acceptance.best_loss, now.loss)
         free = None if self.bounds is None else self.bounds.free(x, gradient)
         moving = gradient if free is None else gradient[free]
         if not moving.numel() or float(moving.abs().max()) == 0.0:
@@ -187,7 +180,7 @@ class LevenbergMarquardt(LeastSquaresOptimizer):
     def _settle(self) -> None:
         """From the default for networks on all data to Nielsen's rule without uphill steps."""
         if self._adventurous:
-            self._adventurous, self.acceptance = False, "gain"
+            self._adventurous, self._acceptance.rule = False, "gain"
             self.damping = Nielsen(value=self.damping.value)
 
     def _update_scale(self, now: Linearization, x: torch.Tensor) -> None:
@@ -204,7 +197,7 @@ class LevenbergMarquardt(LeastSquaresOptimizer):
         self, objective: Objective, now: Linearization, x: torch.Tensor, free: torch.Tensor | None
     ) -> Step:
         """Trials with more and more damping."""
-        trial: _Trial | None = None
+        trial: Trial | None = None
         failures = loosened = 0
         extrapolated = self._extrapolated(objective, now, x, free)
         if extrapolated is not None:
@@ -215,7 +208,7 @@ class LevenbergMarquardt(LeastSquaresOptimizer):
                 self.damping.rejected(-math.inf, math.inf)
                 continue
             length = float((d if self._scale is None else d * self._scale).norm())
-            trial = _Trial(d, predicted)
+            trial = Trial(d, predicted)
             if clipped and trial.predicted <= _NOISE * now.loss:
                 # The bounds turned it: shorter steps become the projected gradient.
                 failures += 1
@@ -236,10 +229,10 @@ class LevenbergMarquardt(LeastSquaresOptimizer):
             self._polish, self._stagnant = math.inf, 0
             self.parameters.write(x + d)
             trial.loss = self.evaluate(objective)
-            if self._accepts(now, trial):
+            if self._acceptance.accepts(trial, now.loss):
                 done = self._wandered(now, trial.loss)
                 self.damping.accepted(trial.ratio(now.loss), length)
-                self._last_step, self._last_size = d, _relative(d, x)
+                self._acceptance.last_step, self._last_size = d, _relative(d, x)
                 return self._report(now, trial, count, done)
             failures += 1
             self.damping.rejected(trial.ratio(now.loss), length)
@@ -280,14 +273,14 @@ class LevenbergMarquardt(LeastSquaresOptimizer):
             self._extrapolation.clear()
             return None
         better = self._extrapolation.step(x, d)
-        trial = _Trial(better, self._predicted(now, d))
+        trial = Trial(better, self._predicted(now, d))
         if better is d or trial.predicted <= _NOISE * now.loss:
             return None
         self.parameters.write(x + better)
         trial.loss = self.evaluate(objective)
-        if self._accepts(now, trial):
+        if self._acceptance.accepts(trial, now.loss):
             self._polish, self._stagnant = math.inf, 0
-            self._last_step, self._last_size = better, size
+            self._acceptance.last_step, self._last_size = better, size
             return self._report(now, trial, 1)
         self._extrapolation.clear()
         self.parameters.write(x)
@@ -322,29 +315,16 @@ class LevenbergMarquardt(LeastSquaresOptimizer):
         """The reduction of |u + B d|^2."""
         return -2 * float(now.system.gradient @ d) - now.system.curvature(d)
 
-    def _accepts(self, now: Linearization, trial: _Trial) -> bool:
-        if not math.isfinite(trial.loss):
-            return False
-        if self.acceptance == "descent":
-            return trial.loss < now.loss
-        if trial.ratio(now.loss) > 1e-4 and trial.loss < now.loss:
-            return True
-        if self.acceptance == "gain" or self._last_step is None:
-            return False
-        both = float(trial.d.norm() * self._last_step.norm())
-        cosine = float(trial.d @ self._last_step) / both if both > 0 else 0.0
-        return (1 - cosine) ** 2 * trial.loss <= self._best_loss
-
     def _undamped(
         self, now: Linearization, x: torch.Tensor, free: torch.Tensor | None
-    ) -> _Trial | None:
+    ) -> Trial | None:
         """The Gauss-Newton step where it, too, promises less than the loss can tell."""
         d = now.system.solve(0.0, None, free)
         if d is None:
             return None
         self.processes.from_first(d)
         d, clipped = self._clip(x, d)
-        trial = _Trial(d, self._predicted(now, d))
+        trial = Trial(d, self._predicted(now, d))
         return trial if not clipped and trial.predicted <= 1e3 * _NOISE * now.loss else None
 
     def _finish(
@@ -353,9 +333,9 @@ class LevenbergMarquardt(LeastSquaresOptimizer):
         now: Linearization,
         x: torch.Tensor,
         free: torch.Tensor | None,
-        trial: _Trial,
+        trial: Trial,
         count: int,
-        final: _Trial | None,
+        final: Trial | None,
     ) -> Step:
         """Where the loss cannot tell any more: undamped steps as long as they become shorter.
 
@@ -397,10 +377,10 @@ class LevenbergMarquardt(LeastSquaresOptimizer):
     def _report(
         self,
         now: Linearization,
-        taken: _Trial | None,
+        taken: Trial | None,
         trials: int,
         status: LsqStatus | None = None,
-        last: _Trial | None = None,
+        last: Trial | None = None,
     ) -> Step:
         last = taken or last
         value = self.damping.value
@@ -424,13 +404,11 @@ class LevenbergMarquardt(LeastSquaresOptimizer):
             "rule": type(self.damping).__name__,
             "damping": self.damping.state(),
             "scaling": self.scaling,
-            "acceptance": self.acceptance,
+            "acceptance": self._acceptance.state(),
             "adventurous": self._adventurous,
             "second_wind": self._second_wind,
             "stagnant": self._stagnant,
             "scale": self._scale,
-            "last_step": self._last_step,
-            "best_loss": self._best_loss,
             "polish": self._polish,
             "last_size": self._last_size,
             "valley": self._valley.state(),
@@ -444,12 +422,12 @@ class LevenbergMarquardt(LeastSquaresOptimizer):
         if state["rule"] in rules and state["rule"] != type(self.damping).__name__:
             self.damping = rules[state["rule"]]()
         self.scaling, self._second_wind = state["scaling"], state["second_wind"]
-        self.acceptance, self._adventurous = state["acceptance"], state["adventurous"]
+        self._acceptance = Acceptance(**state["acceptance"])
+        self._adventurous = state["adventurous"]
         self._stagnant = state["stagnant"]
         for name, value in state["damping"].items():
             setattr(self.damping, name, value)
-        self._scale, self._last_step = state["scale"], state["last_step"]
-        self._best_loss, self._polish = state["best_loss"], state["polish"]
+        self._scale, self._polish = state["scale"], state["polish"]
         self._last_size = state["last_size"]
         self._valley = Valley(**state["valley"])
         self._extrapolation.points, self._extrapolation.steps = map(list, state["extrapolated"])
