@@ -38,11 +38,11 @@ end
 
 certify(o::NetObjective, x::AbstractVector) = certify(ExactLoss(o), o, x)
 
-function certify(exact::ExactLoss, o::AbstractObjective, x0::AbstractVector)
+function certify(exact::AbstractExactLoss, o::AbstractObjective, x0::AbstractVector)
     length(x0) == nparams(o) || throw(DimensionMismatch("expected $(nparams(o)) parameters, got $(length(x0))"))
     x = collect(Float64, x0)
-    rough = unsmooth_activation(exact)
-    rough === nothing || return refusal(x, "The activation $(activation_name(rough)) is not analytic, or its derivatives are not known here.")
+    objection = not_enclosed(exact)
+    objection === nothing || return refusal(x, objection)
     run = PolishRun(exact, map(DoubleDouble, x))
     objection = no_critical_point(run, o)
     objection === nothing || return refusal(x, objection)
@@ -60,9 +60,12 @@ end
 # What the gradient norm is brought down to: enough but for Hessians that are almost singular, which need all there is.
 const PROOF_GNORMS = (1e-26, 0.0)
 
-function unsmooth_activation(exact::ExactLoss)
+# Why the derivatives of a loss cannot be enclosed, or `nothing`.
+not_enclosed(exact::AbstractExactLoss) = nothing
+
+function not_enclosed(exact::ExactLoss)
     for layer in exact.layers, f in layer.activations
-        isanalytic(f) || return f
+        isanalytic(f) || return "The activation $(activation_name(f)) is not analytic, or its derivatives are not known here."
     end
     return nothing
 end
@@ -86,7 +89,7 @@ function no_critical_point(run::PolishRun, o::AbstractObjective)
     return nothing
 end
 
-function prove(exact::ExactLoss, centre::Vector{DoubleDouble}, x::Vector{Float64})
+function prove(exact::AbstractExactLoss, centre::Vector{DoubleDouble}, x::Vector{Float64})
     P = length(x)
     g = zeros(Ball, P)
     exact_value_gradient!(g, exact, map(Ball, centre))

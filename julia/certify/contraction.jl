@@ -28,7 +28,7 @@ end
 
 Try the box `centre` ± `rho` with the `ApproximateInverse` and the bounds `b` of |A grad L(centre)|.
 """
-function contract(exact::ExactLoss, centre::Vector{DoubleDouble}, inverse::ApproximateInverse, b::Vector{Float64}, rho::Vector{Float64})
+function contract(exact::AbstractExactLoss, centre::Vector{DoubleDouble}, inverse::ApproximateInverse, b::Vector{Float64}, rho::Vector{Float64})
     H = box_hessian(exact, centre, rho)
     z = defect_times(inverse, H, rho)
     P = length(rho)
@@ -39,7 +39,7 @@ function contract(exact::ExactLoss, centre::Vector{DoubleDouble}, inverse::Appro
     return Contraction(rho, true, q, [upward(min(t * rho[i], b[i] + t * z[i])) for i in 1:P], H)
 end
 
-function box_hessian(exact::ExactLoss, centre::Vector{DoubleDouble}, rho::Vector{Float64})
+function box_hessian(exact::AbstractExactLoss, centre::Vector{DoubleDouble}, rho::Vector{Float64})
     P = length(rho)
     return symmetric(exact_hessian!(zeros(Ball, P, P), exact, map(Ball, centre, rho)))
 end

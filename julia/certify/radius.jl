@@ -6,7 +6,7 @@
 
 The box of the shape of the row sums of |A|, which is that of the flattest directions, and a few times as large as |A g|.
 """
-function smallest_box(exact::ExactLoss, centre, inverse::ApproximateInverse, b::Vector{Float64})
+function smallest_box(exact::AbstractExactLoss, centre, inverse::ApproximateInverse, b::Vector{Float64})
     shape = natural_shape(inverse)
     size = 4 * maximum(b ./ shape) + 1e-290
     return contract(exact, centre, inverse, b, size .* shape)
@@ -26,7 +26,7 @@ const SAFE_CONTRACTION = 0.7
 A box with a side much longer than `small.error`: a ball in the infinity norm if there is one that can be proved, else a box
 of the natural shape around a ball.
 """
-function largest_ball(exact::ExactLoss, centre, inverse::ApproximateInverse, b::Vector{Float64}, small::Contraction)
+function largest_ball(exact::AbstractExactLoss, centre, inverse::ApproximateInverse, b::Vector{Float64}, small::Contraction)
     needed = 2 * maximum(small.error)
     ball = grow(exact, centre, inverse, b, ones(length(b)), needed)
     ball === nothing || return ball
@@ -34,7 +34,7 @@ function largest_ball(exact::ExactLoss, centre, inverse::ApproximateInverse, b::
 end
 
 # The factor q grows in proportion to the size while it is small, so that a few trials find a size at which q is near 0.7.
-function grow(exact::ExactLoss, centre, inverse::ApproximateInverse, b::Vector{Float64}, shape::Vector{Float64}, needed::Float64)
+function grow(exact::AbstractExactLoss, centre, inverse::ApproximateInverse, b::Vector{Float64}, shape::Vector{Float64}, needed::Float64)
     least = needed / minimum(shape)
     size, best = max(least, 1e-6 * max(1.0, leading_norm(centre))), nothing
     for _ in 1:BALL_TRIALS

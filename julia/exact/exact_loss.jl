@@ -1,6 +1,13 @@
 # The loss of a network as a mathematical function of its parameters, the Float64 data taken as exact numbers.
 
 """
+    AbstractExactLoss
+
+A loss as a mathematical function, with `nparams`, `exact_value_gradient!` and `exact_hessian!` for vectors of `DoubleDouble` and of `Ball`.
+"""
+abstract type AbstractExactLoss end
+
+"""
     ExactLoss(net::Net; losstype = net.losstype, maxnorm = Inf, merge = nothing)
     ExactLoss(o::NetObjective)
 
@@ -8,7 +15,7 @@ The function L(p) = 1/N sum_n w_n loss(f(x_n; p), y_n) + penalties, for evaluati
 errors bounded. Data, weights, `maxnorm`, the strength of `merge` and the coefficients of polynomials are the numbers that
 they are in Float64. An objective with sample weights keeps w_n/N alone, rounded, and then these are taken as exact.
 """
-struct ExactLoss{L<:AbstractLoss}
+struct ExactLoss{L<:AbstractLoss} <: AbstractExactLoss
     layers::Vector{Layer}
     offsets::Vector{Int}                        # parameters before a layer's in the flat vector
     input::Matrix{Float64}                      # Din x N

@@ -1,4 +1,4 @@
-# What was found on infinite data: kinds of points as on samples; no proofs.
+# What was found on infinite data: kinds of points as on samples.
 
 """
     classify(net::NetI, p; maxnorm = Inf, merge = nothing, tauinv = nothing, min_gnorm = 0.0, growth = Float64[]) -> Classification
@@ -26,17 +26,3 @@ function with_neurons(c::Classification, o::InfiniteObjective)
     c.kind === :infinity && append!(c.neurons, dominant_neurons(o.layers, c.direction))
     return c
 end
-
-"""
-    certify(net::NetI, p; maxnorm = Inf, merge = nothing) -> Certificate
-
-Always a refusal that says why: expectations over Gaussian inputs are known to rounding, without rigorous bounds.
-"""
-function certify(net::NetI, p; maxnorm::Real = Inf, merge = nothing)
-    objective(net; maxnorm = maxnorm, merge = merge)
-    return refusal(flat_params(net, p), "The loss is an expectation over Gaussian inputs, whose errors are estimated and not " *
-                                        "bounded: nothing is proved about infinite data; a gauss_hermite_net has samples.")
-end
-
-polish(net::NetI, p; kwargs...) = throw(ArgumentError(
-    "polish: expected a Net, whose loss is a finite sum, got infinite data, whose expectations are evaluated in Float64"))

@@ -9,6 +9,7 @@ Inputs of dimension `Din` with that mean (`nothing`: 0) and covariance (`nothing
 struct GaussianInputs
     n::Int
     mean::Vector{Float64}
+    covariance::Matrix{Float64}   # as given
     root::Matrix{Float64}         # Din x rank, covariance = root root'
     standard::Bool                # root is the unit matrix
     centred::Bool                 # mean is 0
@@ -18,15 +19,15 @@ function GaussianInputs(Din::Integer; mean = nothing, covariance = nothing)
     m = mean === nothing ? zeros(Din) : collect(Float64, vec(mean))
     length(m) == Din || throw(DimensionMismatch("mean: expected $Din numbers, one an input, got $(length(m))"))
     check_finite("mean", m)
-    covariance === nothing && return GaussianInputs(Din, m, Matrix{Float64}(I, Din, Din), true, iszero(m))
+    covariance === nothing && return (S = Matrix{Float64}(I, Din, Din); GaussianInputs(Din, m, S, S, true, iszero(m)))
     S = collect(Float64, covariance)
     size(S) == (Din, Din) || throw(DimensionMismatch("covariance: expected a $Din x $Din matrix, got size $(size(S))"))
     check_finite("covariance", S)
     largest = maximum(abs, S)
     maximum(abs, S - S') <= 1e-12 * largest ||
         throw(ArgumentError("covariance: expected a symmetric matrix, got a difference of $(maximum(abs, S - S')) to its transpose"))
-    S == I && return GaussianInputs(Din, m, S, true, iszero(m))
-    return GaussianInputs(Din, m, covariance_root(S), false, iszero(m))
+    S == I && return GaussianInputs(Din, m, S, S, true, iszero(m))
+    return GaussianInputs(Din, m, S, covariance_root(S), false, iszero(m))
 end
 
 # The eigenvectors times the roots of the eigenvalues; those that are 0 up to rounding are left out. A diagonal matrix needs no rotation.

@@ -1,0 +1,32 @@
+# Activations whose expectations under Gaussian inputs have closed forms.
+
+"""
+    ClosedForm
+
+How an activation enters closed forms: `Cumulative(scale, offset)` for offset + scale normal_cdf, `Rectified()` for relu,
+`Exponential()`, `Polynomial(coefficients)`.
+"""
+abstract type ClosedForm end
+
+struct Cumulative <: ClosedForm
+    scale::Float64
+    offset::Float64
+end
+
+struct Rectified <: ClosedForm end
+struct Exponential <: ClosedForm end
+
+struct Polynomial <: ClosedForm
+    coefficients::Vector{Float64}
+end
+
+# The integers in derivatives of z^n are Float64 numbers up to here.
+const HIGHEST_DEGREE = 20
+
+closed_form(::typeof(sigmoid2)) = Cumulative(2.0, -1.0)
+closed_form(::typeof(normal_cdf)) = Cumulative(1.0, 0.0)
+closed_form(::typeof(relu)) = Rectified()
+closed_form(::typeof(exp)) = Exponential()
+closed_form(f::Union{typeof(identity),typeof(square),typeof(cube)}) = Polynomial(polynomial_coefficients(f))
+closed_form(f::Poly{N}) where {N} = N <= HIGHEST_DEGREE + 1 ? Polynomial(polynomial_coefficients(f)) : nothing
+closed_form(f) = nothing
