@@ -69,21 +69,24 @@ function owen_ratio(h::T, t::T) where {T<:Wide}
     return scaled(sign_at(h) * sign_at(t) - product, 0.25) - owen_wide(t, ratio(h, t))
 end
 
-# P(z1 > 0, z2 > 0) at a point, by Owen's formula (1956, 2.1).
-function orthant_at_point(m1::T, m2::T, A::T, C::T, B::T) where {T<:Wide}
+# P(z1 > 0, z2 > 0), or a quarter of E[sign(z1) sign(z2)], at a point, by Owen's formula (1956, 2.1).
+function orthant_at_point(m1::T, m2::T, A::T, C::T, B::T, centred::Bool) where {T<:Wide}
     determinant = root(not_negative(A * B - C * C))
-    leading(m1) == 0 && leading(m2) == 0 && return angle_of(C, determinant) * constant(T, INVERSE_2PI) + 0.25
+    if leading(m1) == 0 && leading(m2) == 0
+        quarter = angle_of(C, determinant) * constant(T, INVERSE_2PI)
+        return centred ? quarter : quarter + 0.25
+    end
     root1, root2 = root(A), root(B)
     h, k = m1 / root1, m2 / root2
     t1, t2 = ratio(m2 * A - C * m1, root1 * determinant), ratio(m1 * B - C * m2, root2 * determinant)
     signs = scaled(owen_ratio(h, t1) + owen_ratio(k, t2), -4.0) + sign_at(h) * sign_at(k)
-    return scaled(signs + erf_half_parts(h)[1] + erf_half_parts(k)[1] + 1.0, 0.25)
+    return scaled(centred ? signs : signs + erf_half_parts(h)[1] + erf_half_parts(k)[1] + 1.0, 0.25)
 end
 
 """
     Orthant{T}
 
-`order[i+1, j+1]` is d^i/dm1^i d^j/dm2^j P(z1 > 0, z2 > 0), i + j <= 4; `spread` is the determinant of the covariance times
+`order[i+1, j+1]` is d^i/dm1^i d^j/dm2^j of P(z1 > 0, z2 > 0), i + j <= 4; `spread` is the determinant of the covariance times
 the density at 0.
 """
 struct Orthant{T}
@@ -94,26 +97,29 @@ end
 Orthant{T}() where {T} = Orthant{T}(zeros(T, 5, 5), zeros(T, 1))
 
 """
-    orthant!(o, m1, m2, A, C, B, order) -> o
+    orthant!(o, m1, m2, A, C, B, order, centred = false) -> o
 
 The probability that Gaussian variables of means m1, m2 and covariances A, C, B are both positive, and its derivatives up to
-`order` (at least 1).
+`order` (at least 1); with `centred` the same of E[sign(z1) sign(z2)]/4, which is P(z1 > 0, z2 > 0) - P(z1 > 0)/2 - P(z2 > 0)/2 + 1/4.
 """
-function orthant!(o::Orthant{T}, m1::T, m2::T, A::T, C::T, B::T, order::Int) where {T<:Wide}
+function orthant!(o::Orthant{T}, m1::T, m2::T, A::T, C::T, B::T, order::Int, centred::Bool = false) where {T<:Wide}
     P = o.order
     root1, root2, determinant = root(A), root(B), not_negative(A * B - C * C)
     s = root(determinant)
     t1, t2 = ratio(m2 * A - C * m1, root1 * s), ratio(m1 * B - C * m2, root2 * s)
-    cdf1, pdf1 = normal_parts(t1)
     density1, density2 = normal_parts(m1 / root1)[2] / root1, normal_parts(m2 / root2)[2] / root2
-    P[2, 1], P[1, 2] = density1 * cdf1, density2 * normal_parts(t2)[1]
-    o.spread[1] = density1 * pdf1 * root1 * s
+    P[2, 1], P[1, 2] = centred ? (density1 * half_erf(t1), density2 * half_erf(t2)) :
+                       (density1 * normal_parts(t1)[1], density2 * normal_parts(t2)[1])
+    o.spread[1] = density1 * normal_parts(t1)[2] * root1 * s
     (order >= 2 || T === Ball) && higher_orders!(P, o.spread[1] / determinant, determinant, m1, m2, A, C, B)
-    P[1, 1] = orthant_value(P, m1, m2, A, C, B)
+    P[1, 1] = orthant_value(P, m1, m2, A, C, B, centred)
     return o
 end
 
 @inline normal_parts(x::Wide) = (d = enclosed_derivatives(normal_cdf, x); (d[1], d[2]))
+
+# normal_cdf(x) - 1/2, without the difference
+@inline half_erf(x::Wide) = scaled(enclosed_derivatives(sigmoid2, x)[1], 0.5)
 
 # With q = P[2, 2] the density at 0, u the inverse covariance times the mean, and E[z1 delta(z1) ...] = 0 for the derivatives by
 # one mean alone: A P_20 + C P_11 + m1 P_10 = 0 and its derivatives.
@@ -129,12 +135,11 @@ function higher_orders!(P::Matrix{T}, q::T, determinant::T, m1::T, m2::T, A::T, 
     return P
 end
 
-orthant_value(P, m1::DoubleDouble, m2::DoubleDouble, A::DoubleDouble, C::DoubleDouble, B::DoubleDouble) =
-    orthant_at_point(m1, m2, A, C, B)
+orthant_value(P::Matrix{DoubleDouble}, m1, m2, A, C, B, centred::Bool) = orthant_at_point(m1, m2, A, C, B, centred)
 
 # The value at the centre, and the mean value theorem for the rest. Without the derivatives over the box there is no bound.
-function orthant_value(P::Matrix{Ball}, m1::Ball, m2::Ball, A::Ball, C::Ball, B::Ball)
-    centre = orthant_at_point(Ball(m1.mid), Ball(m2.mid), Ball(A.mid), Ball(C.mid), Ball(B.mid))
+function orthant_value(P::Matrix{Ball}, m1::Ball, m2::Ball, A::Ball, C::Ball, B::Ball, centred::Bool)
+    centre = orthant_at_point(Ball(m1.mid), Ball(m2.mid), Ball(A.mid), Ball(C.mid), Ball(B.mid), centred)
     spread = magnitude(P[2, 1]) * m1.rad + magnitude(P[1, 2]) * m2.rad + magnitude(P[2, 2]) * C.rad
     return widened(centre, upward(upward(spread) + magnitude(P[3, 1]) * A.rad + magnitude(P[1, 3]) * B.rad))
 end

@@ -21,20 +21,20 @@ PairTable{T}() where {T} = PairTable{T}(zeros(T, 5, 5), Orthant{T}(), zeros(T, 5
 """
 function exact_pair!(table::PairTable{T}, f::Cumulative, g::Cumulative, m1::T, m2::T, A::T, C::T, B::T, order::Int) where {T<:Wide}
     F, S = table.F, table.S
-    P = orthant!(table.orthant, m1, m2, A + 1.0, C, B + 1.0, order).order
+    P = orthant!(table.orthant, m1, m2, A + 1.0, C, B + 1.0, order, true).order
     for i in 0:order, j in 0:order-i
         F[i+1, j+1] = (f.scale * g.scale) * P[i+1, j+1]
     end
-    # The constants of both.
-    exact_single!(S, g, m2, B)
-    for j in 0:order
-        F[1, j+1] += f.offset * S[j+1]
-    end
-    exact_single!(S, Cumulative(f.scale, 0.0), m1, A)
-    for i in 0:order
-        F[i+1, 1] += g.offset * S[i+1]
-    end
+    f.mean == 0 || add_constant_factor!(F, f.mean, exact_single!(S, g, m2, B), order, false)
+    g.mean == 0 || add_constant_factor!(F, g.mean, exact_single!(S, Cumulative(f.scale, 0.0), m1, A), order, true)
     return F
+end
+
+# The expectations S of derivatives of one neuron, times a constant of the other, into the first row or the first column.
+function add_constant_factor!(F::Matrix{T}, constant::Float64, S::Vector{T}, order::Int, column::Bool) where {T}
+    for i in 0:order
+        column ? (F[i+1, 1] += constant * S[i+1]) : (F[1, i+1] += constant * S[i+1])
+    end
 end
 
 # f' = 1(z1 > 0): its expectations with derivatives of g are those of an orthant. The rest is E[z1 f'(z1) ...], by Stein's identity, and
@@ -55,7 +55,7 @@ function exact_pair!(table::PairTable{T}, ::Rectified, ::Rectified, m1::T, m2::T
     return F
 end
 
-# g = offset + scale P(z2 + e > 0) with one more standard normal e, whose derivatives are an orthant's.
+# g = mean - scale/2 + scale P(z2 + e > 0) with one more standard normal e, whose derivatives are an orthant's.
 function exact_pair!(table::PairTable{T}, ::Rectified, g::Cumulative, m1::T, m2::T, A::T, C::T, B::T, order::Int) where {T<:Wide}
     F, S, V = table.F, table.S, B + 1.0
     o = orthant!(table.orthant, m1, m2, A, C, V, order - 1)
@@ -71,7 +71,7 @@ function exact_pair!(table::PairTable{T}, ::Rectified, g::Cumulative, m1::T, m2:
     end
     exact_single!(S, Rectified(), m1, A)
     for i in 1:order
-        F[i+1, 1] += g.offset * S[i+1]
+        F[i+1, 1] += (g.mean - g.scale / 2) * S[i+1]
     end
     F[1, 1] = m1 * F[2, 1] + A * F[3, 1] + C * F[2, 2]
     return F

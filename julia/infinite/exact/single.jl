@@ -12,9 +12,8 @@ end
 function exact_single!(S::Vector{T}, f::Cumulative, m::T, C::T) where {T<:Wide}
     V = C + 1.0
     s = root(V)
-    cdf, pdf = normal_parts(m / s)
-    normal_derivatives!(S, 2, f.scale * (pdf / s), m, V)
-    S[1] = f.scale * cdf + f.offset
+    normal_derivatives!(S, 2, f.scale * (normal_parts(m / s)[2] / s), m, V)
+    S[1] = f.scale * half_erf(m / s) + f.mean
     return S
 end
 
