@@ -109,8 +109,9 @@ def certify(
     The point must stand for a critical point: it is polished first (see `polish`) and refused when
     that moves it by more than 5e-4 in the 2-norm (or 5e-4 times its own 2-norm, if that is below
     1), or when an eigenvalue of its Hessian cannot be told from 0 in Float64. All activations must
-    be analytic: relu, selu and those of your own are refused. So is an `InfiniteNet`, whose
-    expectations are known to rounding without proof.
+    be analytic: relu, selu and those of your own are refused. With an `InfiniteNet` expectations
+    must have closed forms: those of relu, sigmoid2, normal_cdf, exp, identity, square, cube and
+    `Poly` have, other activations are refused.
 
     Parameters
     ----------

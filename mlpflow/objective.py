@@ -151,7 +151,7 @@ def evaluate(
 
 
 # What is defined sample by sample.
-_NEEDS_SAMPLES = ("residuals", "jacobian", "gauss_newton", "gauss_newton_product", "polish")
+_NEEDS_SAMPLES = ("residuals", "jacobian", "gauss_newton", "gauss_newton_product")
 
 
 def check_network(function: str, net: Any) -> None:

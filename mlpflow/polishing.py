@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ._check import as_number, as_whole
-from .net import Net
+from .net import LossNetwork
 from .objective import Merge, evaluate
 from .params import Params
 from .status import Status
@@ -92,7 +92,7 @@ class PolishResult:
 
 
 def polish(
-    net: Net,
+    net: LossNetwork,
     p: Any,
     *,
     maxnorm: float = np.inf,
@@ -104,8 +104,8 @@ def polish(
 
     Newton's method with parameters, loss and gradient in double-double arithmetic (32 digits). The
     loss is taken as the mathematical function of inputs, targets and weights, the numbers that
-    they are in Float64. Train first: a step is taken only when the gradient norm falls, so that
-    this never leaves for another valley.
+    they are in Float64; for an `InfiniteNet`, of the teacher, mean and covariance. Train first: a
+    step is taken only when the gradient norm falls, so that this never leaves for another valley.
 
     Parameters
     ----------
@@ -126,7 +126,8 @@ def polish(
     EngineError
         When an activation of your own calls a function that has no method for double-double
         numbers (those with one: arithmetic, powers, sqrt, exp, expm1, log, log1p, tanh, sin, cos
-        and the activations of this package).
+        and the activations of this package), or when an activation of an `InfiniteNet` has no
+        closed form (relu, sigmoid2, normal_cdf, exp and polynomials have).
 
     Examples
     --------

@@ -37,7 +37,7 @@ const POLISH_DEFAULTS = (min_gnorm = 1e-20, maxiterations = 30)
 
 """
     polish(net, p; losstype = net.losstype, maxnorm = Inf, merge = nothing, min_gnorm = 1e-20, maxiterations = 30) -> Polished
-    polish(o::Union{NetObjective,FunctionObjective}, x; min_gnorm = 1e-20, maxiterations = 30) -> Polished
+    polish(o::Union{NetObjective,FunctionObjective,InfiniteObjective}, x; min_gnorm = 1e-20, maxiterations = 30) -> Polished
 
 Take a point near a critical point (a minimum, a saddle) to where the infinity norm of the gradient of the exact loss is at
 most `min_gnorm`, with parameters of twice the digits of Float64. The loss is taken as the mathematical function of the data, the
@@ -192,7 +192,7 @@ end
 function loss_bound(exact::ExactLoss, x::Vector{DoubleDouble}, loss::DoubleDouble)
     all(l -> all(hasenclosure, l.activations), exact.layers) || return loss, NaN
     value = exact_value_gradient!(zeros(Ball, length(x)), exact, map(Ball, x))
-    return value.mid, isfinite(value.rad) ? value.rad : NaN
+    return isfinite(value.rad) && isfinite(value.mid) ? (value.mid, value.rad) : (loss, NaN)
 end
 
 loss_bound(exact, x, loss) = (loss, NaN)

@@ -99,6 +99,36 @@ def test_nothing_is_proved_off_critical_points(student):
     assert "singular" in mf.certify(twins, mf.polish(twins, [0.1] * 9).params).reason
 
 
+@pytest.mark.parametrize("k", [2, 5])
+def test_infinite_data(k):
+    """One neuron against k orthonormal ones: the minimum is known."""
+    one_layer = [(1, "identity", False)]
+    unit = np.concatenate([np.eye(k).ravel(), np.ones(k)])
+    teacher = mf.TeacherNet([(k, "sigmoid2", False), *one_layer], inputs=k, params=unit)
+    net = mf.InfiniteNet(teacher, [(1, "sigmoid2", False), *one_layer])
+    weight = 1 / np.sqrt(k * (2 * k - 1))
+    start = np.append(weight * (1 + 0.05 * np.arange(k) / k), 0.95 * k)
+    p = mf.train(net, start, maxtime_ode=0).params
+    result, certificate = mf.polish(net, p, min_gnorm=0), mf.certify(net, p)
+    assert result.gnorm < 1e-28 and result.loss_error < 1e-27
+    assert result.loss == pytest.approx(
+        2 / np.pi * (k * np.arcsin(0.5) - k**2 * np.arcsin(0.5 / k)), rel=1e-13
+    )
+    assert certificate.kind == "minimum", certificate.reason
+    assert certificate.params.flat == pytest.approx(np.append(np.full(k, weight), k), abs=1e-14)
+    moved = mf.certify(net, p.flat + 1e-3)
+    assert not moved and "not a critical point" in moved.reason
+
+
+def test_infinite_data_without_closed_forms():
+    layers = [(2, "softplus", False), (1, "identity", False)]
+    net = mf.InfiniteNet(mf.TeacherNet(layers, inputs=2, rng=0), layers)
+    p = mf.random_params(net, rng=1)
+    assert "softplus under Gaussian inputs have no closed form" in mf.certify(net, p).reason
+    with pytest.raises(mf.EngineError, match="softplus"):
+        mf.polish(net, p)
+
+
 def test_texts(student):
     net, p = student
     certificate, refusal, result = (

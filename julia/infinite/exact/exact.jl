@@ -4,7 +4,7 @@
 #     orthant.jl      Owen's T, and the probability that two Gaussian variables are positive with its derivatives
 #     activations.jl  what has a closed form
 #     single.jl       expectations of one neuron
-#     pair.jl         expectations of two neurons
+#     pair.jl         expectations of two neurons; parallel.jl: of two parallel relu neurons
 #     loss.jl         the function, and where the neurons are
 #     gradient.jl     value and gradient
 #     hessian.jl      second derivatives
@@ -19,6 +19,7 @@ include("orthant.jl")
 include("activations.jl")
 include("single.jl")
 include("pair.jl")
+include("parallel.jl")
 include("loss.jl")
 include("gradient.jl")
 include("hessian.jl")

@@ -31,5 +31,5 @@ end
 
 function loss_bound(exact::ExactInfiniteLoss, x::Vector{DoubleDouble}, loss::DoubleDouble)
     value = exact_value_gradient!(zeros(Ball, length(x)), exact, map(Ball, x))
-    return value.mid, isfinite(value.rad) ? value.rad : NaN
+    return isfinite(value.rad) && isfinite(value.mid) ? (value.mid, value.rad) : (loss, NaN)
 end

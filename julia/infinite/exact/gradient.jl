@@ -3,7 +3,7 @@
 #     L = |c|^2 + sum_k (2 c'a_k E[f_k] + |a_k|^2 E[f_k^2]) + 2 sum_(k < l) a_k'a_l E[f_k f_l].
 
 function exact_value_gradient!(g::Vector{T}, o::ExactInfiniteLoss, x::Vector{T}) where {T<:Wide}
-    s, t, S = place(o, x), PairTable{T}(), zeros(T, 5)
+    s, t, S = place(o, x), PairTable{T}(o), zeros(T, 5)
     fill!(g, zero(T))
     total = known(T, o.teacher_energy[1])
     has_constant(o) && (total += add_constant_gradient!(g, o, s, S))
@@ -14,7 +14,7 @@ function exact_value_gradient!(g::Vector{T}, o::ExactInfiniteLoss, x::Vector{T})
         add_row!(g, o, s, k, G, V[2], V[3], k, zero(T), k)
         add_outputs!(g, o, s, k, k, V[1])
         for l in k+1:length(o.forms)
-            total += add_pair_gradient!(g, o, s, pair_table!(t, o, s, k, l, 2), k, l)
+            total += add_pair_gradient!(g, o, s, t, pair_table!(t, o, s, k, l, 2), k, l)
         end
     end
     add_exact_penalty_gradient!(g, o.maxnorm, x)
@@ -22,12 +22,14 @@ function exact_value_gradient!(g::Vector{T}, o::ExactInfiniteLoss, x::Vector{T})
     return total + exact_penalty(o.maxnorm, x) + exact_penalty(o.merge, x)
 end
 
-function add_pair_gradient!(g::Vector{T}, o::ExactInfiniteLoss, s::ExactNeurons{T}, F::Matrix{T}, k::Int, l::Int) where {T}
+function add_pair_gradient!(g::Vector{T}, o::ExactInfiniteLoss, s::ExactNeurons{T}, t::PairTable{T}, F::Matrix{T}, k::Int, l::Int) where {T}
     G = scaled(output_product(s, k, l), 2.0)
     add_row!(g, o, s, k, G, F[2, 1], F[3, 1], k, F[2, 2], l)
+    loosen_row!(g, o, k, G, t.slack[1])
     add_outputs!(g, o, s, k, l, F[1, 1])
     if l <= o.K
         add_row!(g, o, s, l, G, F[1, 2], F[1, 3], l, F[2, 2], k)
+        loosen_row!(g, o, l, G, t.slack[2])
         add_outputs!(g, o, s, l, k, F[1, 1])
     end
     return G * F[1, 1]

@@ -2,7 +2,7 @@
 # by Stein's identity, applied twice.
 
 function exact_hessian!(H::Matrix{T}, o::ExactInfiniteLoss, x::Vector{T}) where {T<:Wide}
-    s, t, S = place(o, x), PairTable{T}(), zeros(T, 5)
+    s, t, S = place(o, x), PairTable{T}(o), zeros(T, 5)
     work = SecondMoments{T}(o)
     fill!(H, zero(T))
     has_constant(o) && add_constant_hessian!(H, o, s, S, work)
@@ -14,7 +14,7 @@ function exact_hessian!(H::Matrix{T}, o::ExactInfiniteLoss, x::Vector{T}) where 
             add_mixed!(H, o, s, k, second_index(o, i, k), s.A[i, k], V[2], V[3], k, zero(T), k)
         end
         for l in k+1:length(o.forms)
-            add_pair_hessian!(H, o, s, work, pair_table!(t, o, s, k, l, 4), k, l)
+            add_pair_hessian!(H, o, s, work, t, pair_table!(t, o, s, k, l, 4), k, l)
         end
     end
     add_exact_penalty_hessian!(H, o.maxnorm, x)
@@ -22,12 +22,16 @@ function exact_hessian!(H::Matrix{T}, o::ExactInfiniteLoss, x::Vector{T}) where 
     return H
 end
 
-function add_pair_hessian!(H::Matrix{T}, o::ExactInfiniteLoss, s::ExactNeurons{T}, work, F::Matrix{T}, k::Int, l::Int) where {T}
+function add_pair_hessian!(H::Matrix{T}, o::ExactInfiniteLoss, s::ExactNeurons{T}, work, t::PairTable{T}, F::Matrix{T}, k::Int,
+                           l::Int) where {T}
     G, both = scaled(output_product(s, k, l), 2.0), l <= o.K
     add_block!(H, o, s, work, k, k, G, (F[3, 1], F[4, 1], F[3, 2], F[5, 1], F[4, 2], F[3, 3]), k, l)
+    loosen_block!(H, o, k, k, G, t.slack[3])
     if both
         add_block!(H, o, s, work, k, l, G, (F[2, 2], F[3, 2], F[2, 3], F[4, 2], F[3, 3], F[2, 4]), k, l)
         add_block!(H, o, s, work, l, l, G, (F[1, 3], F[2, 3], F[1, 4], F[3, 3], F[2, 4], F[1, 5]), k, l)
+        loosen_block!(H, o, k, l, G, t.slack[4])
+        loosen_block!(H, o, l, l, G, t.slack[5])
     end
     for i in axes(s.A, 1)
         own, other = second_index(o, i, k), second_index(o, i, l)

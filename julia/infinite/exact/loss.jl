@@ -109,8 +109,12 @@ end
 
 place(o::ExactInfiniteLoss, x::Vector) = place(o, x, 1:o.K)
 
-pair_table!(t::PairTable, o::ExactInfiniteLoss, s::ExactNeurons, k::Int, l::Int, order::Int) =
-    exact_pair!(t, o.forms[k], o.forms[l], s.m[k], s.m[l], s.C[k, k], s.C[k, l], s.C[l, l], order)
+function pair_table!(t::PairTable, o::ExactInfiniteLoss, s::ExactNeurons, k::Int, l::Int, order::Int)
+    fill!(t.slack, 0)
+    return exact_pair!(t, o.forms[k], o.forms[l], s.m[k], s.m[l], s.C[k, k], s.C[k, l], s.C[l, l], order)
+end
+
+PairTable{T}(o::ExactInfiniteLoss) where {T} = PairTable{T}(!o.layers[1].bias && all(iszero, o.mean))
 
 function output_product(s::ExactNeurons{T}, k::Int, l::Int) where {T}
     total = zero(T)
@@ -131,7 +135,7 @@ end
 
 # What does not depend on the student, once and for all, with its error.
 function with_teacher_constants!(o::ExactInfiniteLoss)
-    teacher, t, S, energy = o.K+1:length(o.forms), PairTable{Ball}(), zeros(Ball, 5), zero(Ball)
+    teacher, t, S, energy = o.K+1:length(o.forms), PairTable{Ball}(o), zeros(Ball, 5), zero(Ball)
     s = place(o, zeros(Ball, nparams(o)), teacher)
     for k in teacher
         has_constant(o) && push!(o.teacher_singles, exact_single!(S, o.forms[k], s.m[k], s.C[k, k])[1])

@@ -2,17 +2,20 @@
 # covariances A, C, B. The derivatives of relu are 1(z > 0), a point mass, and that one's derivatives.
 
 """
-    PairTable{T}()
+    PairTable{T}(centred = false)
 
-The expectations `F` (5 x 5) and scratch memory.
+The expectations `F` (5 x 5) and scratch memory. `centred`: the means of all neurons of the student are 0, so that derivatives with
+respect to them are not wanted. `slack`: what must be added to the bounds of derivatives, see [`nearly_parallel!`](@ref).
 """
 struct PairTable{T}
     F::Matrix{T}
     orthant::Orthant{T}
     S::Vector{T}
+    slack::Vector{Float64}
+    centred::Bool
 end
 
-PairTable{T}() where {T} = PairTable{T}(zeros(T, 5, 5), Orthant{T}(), zeros(T, 5))
+PairTable{T}(centred::Bool = false) where {T} = PairTable{T}(zeros(T, 5, 5), Orthant{T}(), zeros(T, 5), zeros(5), centred)
 
 """
     exact_pair!(table, f, g, m1, m2, A, C, B, order) -> F
@@ -40,7 +43,9 @@ end
 # f' = 1(z1 > 0): its expectations with derivatives of g are those of an orthant. The rest is E[z1 f'(z1) ...], by Stein's identity, and
 # for derivatives of g = relu from the second on 0 = E[z2 delta(z2) ...] and its derivatives by m2.
 function exact_pair!(table::PairTable{T}, ::Rectified, ::Rectified, m1::T, m2::T, A::T, C::T, B::T, order::Int) where {T<:Wide}
-    F, o = table.F, orthant!(table.orthant, m1, m2, A, C, B, order - 2 > 0 ? 2 : 1)
+    F = table.F
+    T === Ball && table.centred && nearly_parallel!(table, m1, m2, A, C, B, order) && return F
+    o = orthant!(table.orthant, m1, m2, A, C, B, order - 2 > 0 ? 2 : 1)
     P = o.order
     for i in 0:order-2, j in 0:order-2-i
         F[i+2, j+2] = P[i+1, j+1]
