@@ -116,6 +116,17 @@ function warm_infinite(warm, key)
     end
     warm("hvp"; net=key, p=p, v=p)
     warm_training(warm; net=key, p=p, options=merge(warm_options("auto", "auto"), Dict("batchsize" => nothing)))
+    warm_closed_forms(warm, key)
+end
+
+# Every kind of pair in both arithmetics, and a certificate: a student that is its teacher.
+function warm_closed_forms(warm, key)
+    for (names, call, more) in ((["relu", "sigmoid2", "exp", "cube"], "polish", (min_gnorm=0.0, maxiterations=1)), (["sigmoid2"], "certify", NamedTuple()))
+        layers = warm_layers(length(names), names, 1)
+        p = collect(range(-0.5; stop=0.7, length=4 * length(names) + 1))
+        warm("infinite_create"; key=key, layers=layers, teacher_layers=layers, teacher=p, inputs=2, mean=nothing, covariance=nothing)
+        warm(call; net=key, p=p, more...)
+    end
 end
 
 # The kernels are compiled anew for every activation, but not for other widths and depths.

@@ -61,3 +61,29 @@ logarithm(x) = x isa BigFloat ? log(x) : MLPFlow.logarithm(x)
         @test count_outside(logarithm, rng, 2000, wide_positive) == 0
     end
 end
+
+# `atan` of BigFloat takes two arguments.
+angle_of(y, x) = y isa BigFloat ? atan(y, x) : MLPFlow.angle_of(y, x)
+root(x) = x isa BigFloat ? sqrt(x) : MLPFlow.root(x)
+sine(x) = x isa BigFloat ? sin(x) : MLPFlow.sin_and_cos(x)[1]
+cosine(x) = x isa BigFloat ? cos(x) : MLPFlow.sin_and_cos(x)[2]
+
+@testset "roots, sines and angles" begin
+    rng = MersenneTwister(6)
+    positive() = (m = random_size(rng, -30, 30); Ball(DoubleDouble(m), rand(rng, (0.0, 1.1 * m * rand(rng)))))
+    point(scale) = Ball(DoubleDouble(scale * randn(rng)) + 1e-17 * randn(rng))
+    near_right() = Ball(DoubleDouble(random_size(rng, -20, 20)) + 1e-17 * rand(rng), random_size(rng, -40, -20))
+    setprecision(BigFloat, 600) do
+        @test count_outside(root, rng, 2000, positive) == 0
+        @test count_outside(sine, rng, 1000, () -> point(10.0)) == 0 && count_outside(cosine, rng, 1000, () -> point(10.0)) == 0
+        @test count_outside(angle_of, rng, 2000, () -> point(1.0), () -> point(1.0)) == 0
+        @test count_outside(angle_of, rng, 2000, () -> random_ball(rng), near_right) == 0
+        wide(m) = Ball(DoubleDouble(m), 0.2 * rand(rng))
+        @test count_outside(angle_of, rng, 2000, () -> wide(randn(rng)), () -> wide(0.3 + rand(rng))) == 0
+    end
+    x, y = Ball(DoubleDouble(1 // 3)), Ball(DoubleDouble(2 // 7))
+    @test MLPFlow.root(x).rad < 1e-31 && MLPFlow.angle_of(y, x).rad < 1e-30
+    @test !isfinite(MLPFlow.angle_of(Ball(DoubleDouble(0.1), 0.2), Ball(DoubleDouble(0.1), 0.2)).rad)
+    @test !isfinite(MLPFlow.root(Ball(DoubleDouble(0.1), 0.2)).rad) && isnan(MLPFlow.root(DoubleDouble(-1.0)).hi)
+    @test MLPFlow.angle_of(DoubleDouble(1.0), DoubleDouble(0.0)) == DoubleDouble(big(pi) / 2)
+end
