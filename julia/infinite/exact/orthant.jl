@@ -37,11 +37,12 @@ const OWEN_REMAINDER = 2e-36
 """
     owen_wide(h, a)
 
-Owen's T function, 1/(2 pi) int_0^a exp(-h^2 (1 + x^2)/2)/(1 + x^2) dx, for |a| <= 1.0001 and points: double-double numbers, or
-balls of radius 0 or close to it. The error is absolute. Source: D. B. Owen, Ann. Math. Statist. 27 (1956) 1075-1090.
+Owen's T function, 1/(2 pi) int_0^a exp(-h^2 (1 + x^2)/2)/(1 + x^2) dx, for |a| <= 1.0001 (else `NaN`) and points: double-double
+numbers, or balls of radius 0 or close to it. The error is absolute. Source: D. B. Owen, Ann. Math. Statist. 27 (1956) 1075-1090.
 """
 function owen_wide(h::T, a::T) where {T<:Wide}
     abs(leading(h)) <= GAUSSIAN_END || return widened(zero(T), UNDERFLOW)
+    magnitude(a) <= 1.0001 || return a * NaN
     nodes, weights = OWEN_RULE
     exponent, a2, sum = scaled(h * h, -0.5), a * a, zero(T)
     for i in 1:OWEN_POINTS

@@ -67,6 +67,34 @@ const CASES = [
     @test UpperTriangular(map(leading, H)) ≈ UpperTriangular(MLPFlow.hessian!(zeros(P, P), o, x)) rtol = 1e-12
 end
 
+# Owen's T of the tables, and the orthant probability 1/4 + asin(rho)/(2 pi) and its limits: independent, equal and opposite variables.
+@testset "orthants" begin
+    setprecision(BigFloat, 320) do
+        h, a = Ball(0.0625), Ball(0.025)
+        @test leading(MLPFlow.owen_wide(h, a)) ≈ 0.003970281304296922 rtol = 1e-14
+        @test isinside(atan(big(0.7)) / (2 * big(pi)), MLPFlow.owen_wide(Ball(0.0), Ball(0.7)))
+        cdf(x) = Reference.cdf(big(x))
+        at(m1, m2, C) = MLPFlow.orthant_at_point(Ball(m1), Ball(m2), Ball(1.0), Ball(C), Ball(1.0), false)
+        for C in (-0.75, 0.0, 0.5, 0.984375)
+            @test isinside(1 / big(4) + asin(big(C)) / (2 * big(pi)), at(0.0, 0.0, C))
+            @test at(0.0, 0.0, C).rad < 1e-29
+        end
+        for (m1, m2) in ((0.3, -1.2), (0.0, 0.8), (-0.5, 0.0), (2.0, 2.0), (-9.0, 3.0), (40.0, -0.1), (1e-30, 0.5), (1e-20, 1e-25))
+            @test isinside(cdf(m1) * cdf(m2), at(m1, m2, 0.0))
+            # P(z1 > 0, z2 > 0) + P(z1 > 0, -z2 > 0) = P(z1 > 0)
+            for C in (0.3, -0.9, 0.999)
+                sum = at(m1, m2, C) + at(m1, -m2, -C)
+                @test isinside(cdf(m1), sum) && sum.rad < 1e-28
+            end
+        end
+    end
+    # Double-double numbers have limits where variables are equal or opposite, where balls have no bounds.
+    wide(m1, m2, C) = leading(MLPFlow.orthant_at_point(DoubleDouble(m1), DoubleDouble(m2), DoubleDouble(1.0), DoubleDouble(C), DoubleDouble(1.0), false))
+    @test wide(0.4, 0.4, 1.0) ≈ MLPFlow.normal_cdf(0.4) && wide(0.4, 0.9, 1.0) ≈ MLPFlow.normal_cdf(0.4)
+    @test wide(0.4, -0.4, -1.0) ≈ 0 atol = 1e-16
+    @test !isfinite(MLPFlow.orthant_at_point(Ball(0.4), Ball(0.4), Ball(1.0), Ball(1.0), Ball(1.0), false).rad)
+end
+
 # Bounds over a box hold what the function is at its points, which has its own bounds: 32 digits narrower than the box.
 @testset "boxes" begin
     for (number, c) in enumerate(CASES), radius in (1e-12, 1e-5, 1e-3)
