@@ -46,5 +46,18 @@ function grow(exact::AbstractExactLoss, centre, inverse::ApproximateInverse, b::
         size = max(least, size * (trial.proved ? factor : min(factor, 0.5) * 0.8))
         best !== nothing && size <= maximum(best.rho) && return best
     end
+    return best === nothing ? grow_from(exact, centre, inverse, b, shape, least, size) : best
+end
+
+# Where the factor grows more slowly than the size, as next to a degenerate point: from the least box on, halving the logarithm of the
+# ratio to one that failed.
+function grow_from(exact::AbstractExactLoss, centre, inverse::ApproximateInverse, b::Vector{Float64}, shape, least, failed)
+    best = contract(exact, centre, inverse, b, least .* shape)
+    best.proved || return nothing
+    for _ in 1:BALL_TRIALS
+        size = sqrt(least) * sqrt(failed)
+        trial = contract(exact, centre, inverse, b, size .* shape)
+        trial.proved ? (best = trial; least = size) : (failed = size)
+    end
     return best
 end

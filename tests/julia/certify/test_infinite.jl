@@ -71,6 +71,15 @@ end
     @test minima >= 2
 end
 
+# maxnorm turns the neurons of the student away from the teacher's by angles of 0.001 to 0.01, where bounds are wide.
+@testset "nearly parallel relu" begin
+    rng = MersenneTwister(241)
+    p = random_params(rng, TeacherNet(; layers = plain(4, relu), Din = 2, rng = rng).layers)
+    net = NetI(TeacherNet(; layers = plain(4, relu), Din = 2, p = p), plain(4, relu))
+    certificate = certify(net, trained_x(net, p; maxnorm = 0.02); maxnorm = 0.02)
+    @test certificate.proved && certificate.kind === :minimum && certificate.radius > 1e-14
+end
+
 @testset "exact recovery: a proof where it is isolated, none where it is not" begin
     W, a = [1.0 0.3; -0.4 1.2], [1.0 -0.8]
     teacher(f) = TeacherNet(; layers = plain(2, f), Din = 2, p = params((W, nothing), (a, nothing)))
