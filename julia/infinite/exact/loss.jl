@@ -6,7 +6,7 @@
 
 The function L(p) = E|f(x; p) - f*(x)|^2 + penalties over Gaussian inputs x, for evaluation in double-double arithmetic or with all errors
 bounded. The teacher's parameters, mean and covariance of the inputs (its symmetric part), `maxnorm`, the strength of `merge`
-and the coefficients of polynomials are the numbers that they are in Float64. Throws an `ArgumentError` for an activation
+and the coefficients of polynomials are the numbers that they are in Float64; the covariance is trusted to be positive semidefinite. Throws an `ArgumentError` for an activation
 without closed form: relu, sigmoid2, normal_cdf, exp, identity, square, cube and `Poly` (up to degree $HIGHEST_DEGREE) have one.
 """
 struct ExactInfiniteLoss <: AbstractExactLoss
