@@ -4,10 +4,11 @@
     ExactInfiniteLoss(net::NetI; maxnorm = Inf, merge = nothing)
     ExactInfiniteLoss(o::InfiniteObjective)
 
-The function L(p) = E|f(x; p) - f*(x)|^2 + penalties over Gaussian inputs x, for evaluation in double-double arithmetic or with all errors
-bounded. The teacher's parameters, mean and covariance of the inputs (its symmetric part), `maxnorm`, the strength of `merge`
-and the coefficients of polynomials are the numbers that they are in Float64; the covariance is trusted to be positive semidefinite. Throws an `ArgumentError` for an activation
-without closed form: relu, sigmoid2, normal_cdf, exp, identity, square, cube and `Poly` (up to degree $HIGHEST_DEGREE) have one.
+The function L(p) = E|f(x; p) - f*(x)|^2 + penalties over Gaussian inputs x, for evaluation in double-double arithmetic or with all
+errors bounded. The teacher's parameters, mean and covariance of the inputs (its symmetric part, trusted to be positive
+semidefinite), `maxnorm`, the strength of `merge` and the coefficients of polynomials are the numbers that they are in Float64.
+Throws an `ArgumentError` for an activation without closed form: relu, sigmoid2, normal_cdf, exp, identity, square, cube and `Poly` (up to
+degree $HIGHEST_DEGREE) have one.
 """
 struct ExactInfiniteLoss <: AbstractExactLoss
     layers::Vector{Layer}
@@ -53,8 +54,8 @@ function without_closed_form(o::InfiniteObjective)
     return nothing
 end
 
-no_closed_form(f) = "The expectations of $(activation_name(f)) under Gaussian inputs have no closed form here: they are integrals whose errors " *
-    "are estimated, not bounded; a gauss_hermite_net has samples."
+no_closed_form(f) = "The expectations of $(activation_name(f)) under Gaussian inputs have no closed form here: they are integrals " *
+    "whose errors are estimated, not bounded; a gauss_hermite_net has samples."
 
 nparams(o::ExactInfiniteLoss) = nparams(o.layers)
 

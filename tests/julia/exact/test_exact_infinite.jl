@@ -89,9 +89,9 @@ end
         end
     end
     # Double-double numbers have limits where variables are equal or opposite, where balls have no bounds.
-    wide(m1, m2, C) = leading(MLPFlow.orthant_at_point(DoubleDouble(m1), DoubleDouble(m2), DoubleDouble(1.0), DoubleDouble(C), DoubleDouble(1.0), false))
-    @test wide(0.4, 0.4, 1.0) ≈ MLPFlow.normal_cdf(0.4) && wide(0.4, 0.9, 1.0) ≈ MLPFlow.normal_cdf(0.4)
-    @test wide(0.4, -0.4, -1.0) ≈ 0 atol = 1e-16
+    wide(numbers...) = leading(MLPFlow.orthant_at_point(map(DoubleDouble, numbers)..., false))
+    @test wide(0.4, 0.4, 1.0, 1.0, 1.0) ≈ MLPFlow.normal_cdf(0.4) && wide(0.4, 0.9, 1.0, 1.0, 1.0) ≈ MLPFlow.normal_cdf(0.4)
+    @test wide(0.4, -0.4, 1.0, -1.0, 1.0) ≈ 0 atol = 1e-16
     @test !isfinite(MLPFlow.orthant_at_point(Ball(0.4), Ball(0.4), Ball(1.0), Ball(1.0), Ball(1.0), false).rad)
 end
 
