@@ -121,8 +121,10 @@ function refine!(run::PolishRun, o::AbstractObjective, min_gnorm::Float64, maxit
     end
 end
 
-# Eigenvalues of at most P eps max |eigenvalue| cannot be told from 0.
-rounding_level(values::Vector{Float64}) = length(values) * eps() * maximum(abs, values)
+# Eigenvalues of at most P eps max |eigenvalue| cannot be told from 0, nor those of a few units in the smallest matrices, whose
+# entries and eigenvalues have errors of that size.
+const FEWEST_UNITS = 10
+rounding_level(values::Vector{Float64}) = max(length(values), FEWEST_UNITS) * eps() * maximum(abs, values)
 
 function spectral_factors!(H::Matrix{Float64}, o::AbstractObjective, run::PolishRun)
     hessian!(H, o, map(leading, run.x))
