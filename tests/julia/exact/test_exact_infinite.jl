@@ -23,7 +23,7 @@ function infinite_case(rng, student, teacher; hidden, output, general)
     return case, net, 0.7 .* randn(rng, nparams(net))
 end
 
-const CASES = [
+const INFINITE_CASES = [
     (student = ["sigmoid2", "sigmoid2"], teacher = ["sigmoid2"], hidden = false, output = false, general = false),
     (student = ["relu", "relu"], teacher = ["relu"], hidden = false, output = false, general = false),
     (student = ["relu", "relu"], teacher = ["relu"], hidden = true, output = true, general = true),
@@ -34,7 +34,7 @@ const CASES = [
     (student = ["exp", "relu"], teacher = ["sigmoid2"], hidden = true, output = false, general = true),
     (student = ["exp", "identity"], teacher = ["exp"], hidden = false, output = true, general = true)]
 
-@testset "$(c.student) against $(c.teacher), biases $(c.hidden) $(c.output)" for (number, c) in enumerate(CASES)
+@testset "$(c.student) against $(c.teacher), biases $(c.hidden) $(c.output)" for (number, c) in enumerate(INFINITE_CASES)
     rng = MersenneTwister(200 + number)
     case, net, x = infinite_case(rng, c.student, c.teacher; hidden = c.hidden, output = c.output, general = c.general)
     exact, P = ExactInfiniteLoss(net), length(x)
@@ -97,7 +97,7 @@ end
 
 # Bounds over a box hold what the function is at its points, which has its own bounds: 32 digits narrower than the box.
 @testset "boxes" begin
-    for (number, c) in enumerate(CASES), radius in (1e-12, 1e-5, 1e-3)
+    for (number, c) in enumerate(INFINITE_CASES), radius in (1e-12, 1e-5, 1e-3)
         rng = MersenneTwister(230 + number)
         _, net, x = infinite_case(rng, c.student, c.teacher; hidden = c.hidden, output = c.output, general = c.general)
         exact, P = ExactInfiniteLoss(net), length(x)
