@@ -89,8 +89,8 @@ perfect(o::AbstractObjective, p::Picture, loss) = loss - attainable(o) <= NOTICE
 # What Newton's step gains in the directions of positive curvature, where the gradient may be off by its rounding: a gradient at
 # its rounding level leaves so much of the loss above a minimum right here.
 function reachable(p::Picture)
-    slopes, doubts = abs.(p.Q' * p.g), sqrt.(abs2.(p.Q') * abs2.(p.rounding.gradient))
-    return mapreduce(k -> abs2(max(slopes[k], doubts[k])) / (2 * p.lambda[k]), +, rising(p); init = 0.0)
+    slopes = possible_slopes(p.Q, p.g, p.rounding)
+    return mapreduce(k -> abs2(slopes[k]) / (2 * p.lambda[k]), +, rising(p); init = 0.0)
 end
 
 attainable(::AbstractObjective) = -Inf

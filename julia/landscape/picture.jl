@@ -59,13 +59,12 @@ const LEVEL_SAFETY = 2.0
 const SOFT = 1e-4
 
 function eigenvalue_levels(o, x, g, H, lambda, Q, r::Rounding)
-    slopes = abs.(Q' * g)
-    doubts = sqrt.(abs2.(Q') * abs2.(r.gradient))
+    slopes = possible_slopes(Q, g, r)
     levels = fill(r.hessian, length(x))
     step = zeros(length(x))
     for k in eachindex(lambda)
         abs(lambda[k]) > r.hessian || continue
-        length_k = max(slopes[k], doubts[k]) / abs(lambda[k])
+        length_k = slopes[k] / abs(lambda[k])
         change = length_k <= SHORT_STEP * (1 + norm(x)) ? 0.0 : own_change(o, x, lambda[k], view(Q, :, k), length_k)
         if change <= abs(lambda[k]) / 2
             step .-= (copysign(length_k, dot(view(Q, :, k), g)) * sign(lambda[k])) .* view(Q, :, k)
@@ -75,6 +74,9 @@ function eigenvalue_levels(o, x, g, H, lambda, Q, r::Rounding)
     end
     return levels .+ LEVEL_SAFETY .* soft_changes(o, x .+ step, H, lambda, Q)
 end
+
+# The slope along each eigenvector, or what the rounding of the gradient makes of it where that is more.
+possible_slopes(Q, g, r::Rounding) = max.(abs.(Q' * g), sqrt.(abs2.(Q') * abs2.(r.gradient)))
 
 # By how much the curvature along v changes when the point moves along it, one way or the other.
 function own_change(o, x, curvature, v, length)
